@@ -1,0 +1,143 @@
+import { relationExists } from '../../src/db/describe-table.ts';
+import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
+import type { Plan } from '../../src/engine/step.ts';
+import type { TableMove } from '../../src/move/table-move.ts';
+import { backupStep } from '../../src/steps/backup.ts';
+import { buildStep } from '../../src/steps/build.ts';
+import { changeLogStep } from '../../src/steps/change-log.ts';
+import { copyStep } from '../../src/steps/copy.ts';
+import { cutoverStep } from '../../src/steps/cutover.ts';
+import { drainStep } from '../../src/steps/drain.ts';
+import { enumsStep } from '../../src/steps/enums.ts';
+import { foreignKeysStep } from '../../src/steps/foreign-keys.ts';
+import { rehearseStep } from '../../src/steps/rehearse.ts';
+import { targetsStep } from '../../src/steps/targets.ts';
+import { verifyRowsStep } from '../../src/steps/verify-rows.ts';
+import { carriedToTarget } from './carry.ts';
+import type { SessionsConfig } from './config.ts';
+import { unfitFindings } from './findings.ts';
+import { type SessionsNames, sessionsNames } from './names.ts';
+import { numberingIndexSql } from './numbering.ts';
+import { sessionsReport } from './report.ts';
+import { resolveMoves } from './resolve.ts';
+import { enumLabels } from './shape.ts';
+import { authStep } from './steps/auth.ts';
+import { indexesStep } from './steps/indexes.ts';
+import { messageFeedbackStep } from './steps/message-feedback.ts';
+import { rowSecurityStep } from './steps/row-security.ts';
+import { searchStep } from './steps/search.ts';
+import { sessionStatsStep } from './steps/session-stats.ts';
+import { takenNames } from './taken-names.ts';
+import { planStatements } from './templates.ts';
+
+/** The user's guide as a plan: its ten steps, in the order in which they can be carried out on a live database. */
+export function sessionsPlan(config: SessionsConfig): Plan {
+  const names = sessionsNames(config);
+  const enums = Object.entries(enumLabels).map(([name, labels]) => ({
+    name: { schema: names.sessions.schema, name },
+    labels,
+  }));
+  return {
+    name: 'sessions',
+    identity: { ...names },
+    title: 'The migration guide: sessions partitioned by status, messages with feedback, search and statistics',
+    tables: async (client) => {
+      const feedback = { schema: names.sessions.schema, name: 'message_feedback' };
+      return [names.sessions, names.messages, ...((await relationExists(client, feedback)) ? [feedback] : [])];
+    },
+    resolve: (client) => resolveMoves(client, config, names),
+    isFinished: async (client) => {
+      const { rows } = await client.query<{ there: boolean }>(
+        `SELECT pg_catalog.to_regclass($2) IS NOT NULL AND EXISTS (
+           SELECT FROM pg_catalog.pg_partitioned_table p WHERE p.partrelid = pg_catalog.to_regclass($1)) AS there`,
+        [quoteName(names.sessions), quoteName(names.registry)],
+      );
+      return rows[0]?.there === true;
+    },
+    report: (context) => sessionsReport(names, context),
+    steps: [
+      backupStep('1'),
+      authStep(names),
+      enumsStep({ guide: '2, 3', enums, statements: () => planStatements('enums', names, 'live') }),
+      messageFeedbackStep(names),
+      targetsStep({
+        guide: '5',
+        title: `Create ${displayName(names.sessionsTarget)} and ${displayName(names.messagesTarget)}`,
+        statements: async (moves, carry) => targetStatements(names, moves, carry),
+        carry: carriedToTarget,
+        dropSql: () => dropStatements(names),
+      }),
+      changeLogStep('5'),
+      copyStep({
+        guide: '5',
+        check: async ({ client, moves }) => [
+          ...(await takenNames(client, names)),
+          ...(await unfitFindings(client, moves, config)),
+        ],
+      }),
+      buildStep({ guide: '5, 9', statements: (move) => buildStatements(names, move) }),
+      rowSecurityStep(names),
+      drainStep('5'),
+      rehearseStep({ guide: '5' }),
+      verifyRowsStep('6'),
+      cutoverStep({
+        guide: '5',
+        live: (moves) => liveStatements(names, moves),
+        unlive: () => planStatements('live-triggers-revert', names, 'live'),
+        returned: () => planStatements('security-feedback-revert', names, 'live'),
+      }),
+      foreignKeysStep('5'),
+      sessionStatsStep(names),
+      searchStep(names),
+      indexesStep(names),
+    ],
+  };
+}
+
+async function targetStatements(
+  names: SessionsNames,
+  moves: readonly TableMove[],
+  carry: (move: TableMove) => Promise<string[]>,
+): Promise<string[]> {
+  const sql = [
+    ...planStatements('sessions-target', names, 'beside'),
+    ...planStatements('messages-target', names, 'beside'),
+  ];
+  for (const move of moves) sql.push(...(await carry(move)));
+  return sql;
+}
+
+function buildStatements(names: SessionsNames, move: TableMove): string[] {
+  const numbering = move.settle.length > 0 ? [numberingIndexSql(names)] : [];
+  return [...planStatements(`${move.name}-build`, names, 'beside'), ...move.extraIndexes, ...numbering];
+}
+
+/** What needs the final names: triggers of the new shape, the policies of message_feedback. */
+function liveStatements(names: SessionsNames, moves: readonly TableMove[]): string[] {
+  const numbered = moves.some((move) => move.settle.length > 0);
+  return [
+    ...(numbered ? [`DROP INDEX ${quoteName({ schema: names.messages.schema, name: 'tandem_unnumbered' })}`] : []),
+    ...planStatements('live-triggers', names, 'live'),
+    ...planStatements('security-feedback', names, 'live'),
+  ];
+}
+
+/** The registry and the helpers, once the tables that use them are back beside the live ones. */
+function dropStatements(names: SessionsNames): string[] {
+  const drop = (name: QualifiedName) => `DROP TABLE IF EXISTS ${quoteName(name)} CASCADE`;
+  return [
+    drop(names.sessionsTarget),
+    drop(names.messagesTarget),
+    drop(names.registry),
+    `DO $do$ DECLARE f regprocedure; BEGIN
+       FOR f IN SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = pg_catalog.to_regnamespace('private')
+                   AND p.proname IN ('to_search', 'session_key_put', 'session_key_remove', 'session_key_rename', 'session_key_set_language',
+                                     'message_complete', 'messages_follow_language', 'session_keys_truncate', 'my_session_stats')
+       LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP;
+       IF pg_catalog.to_regnamespace('private') IS NOT NULL AND NOT EXISTS (
+         SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::regclass
+            AND refobjid = pg_catalog.to_regnamespace('private') AND deptype = 'n')
+       THEN DROP SCHEMA ${quoteIdent(names.registry.schema)}; END IF;
+     END $do$`,
+  ];
+}

@@ -1,0 +1,300 @@
+import type { Queryable } from '../../src/db/connect.ts';
+import {
+  outgoingForeignKeys,
+  ownedSequences,
+  secondaryIndexes,
+  unmovableDependents,
+  userTriggers,
+} from '../../src/db/describe-dependents.ts';
+import { describeTable, relationExists, type TableDescription } from '../../src/db/describe-table.ts';
+import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
+import { TandemError } from '../../src/engine/errors.ts';
+import type { Finding } from '../../src/engine/events.ts';
+import { indexOnTarget } from '../../src/move/carry.ts';
+import type { ForeignKey, TableMove } from '../../src/move/table-move.ts';
+import { redirected } from '../../src/steps/cutover.ts';
+import { mapColumns } from './columns.ts';
+import type { SessionsConfig } from './config.ts';
+import type { SessionsNames } from './names.ts';
+import { numberingSql } from './numbering.ts';
+import { messagesShape, sessionsShape } from './shape.ts';
+
+const GUIDE_INDEXES = new Set([
+  'messages_session_id_idx',
+  'messages_sequence_number_idx',
+  'messages_content_search_idx',
+  'messages_user_id_created_at_idx',
+]);
+
+/** Columns that the new messages have and the flat ones do not: the session's language, and what is searched. */
+const ADDED_TO_MESSAGES = ['language', 'content_search'];
+
+/** Reads the live tables and works out their moves; what stands in the way is a finding. */
+export async function resolveMoves(
+  client: Queryable,
+  config: SessionsConfig,
+  names: SessionsNames,
+): Promise<{ moves: TableMove[]; findings: Finding[] }> {
+  const sessions = await liveTable(client, names.sessions, 'sessions');
+  const messages = await liveTable(client, names.messages, 'messages');
+  const findings: Finding[] = [];
+  const enumSchema = displayName({ schema: names.sessions.schema, name: 'x' }).slice(0, -2);
+  const sessionsColumns = mapColumns({
+    table: sessions,
+    display: displayName(names.sessions),
+    shape: sessionsShape,
+    sources: config.sessions.columns,
+    values: config.sessions.values,
+    enumSchema,
+  });
+  const messagesColumns = mapColumns({
+    table: messages,
+    display: displayName(names.messages),
+    shape: messagesShape,
+    sources: config.messages.columns,
+    values: config.messages.values,
+    enumSchema,
+  });
+  findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
+  findings.push(...(await suitability(client, sessions, names.sessionsColumns['status'] ?? 'status')));
+  findings.push(...(await suitability(client, messages, null)));
+  for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
+    findings.push({
+      severity: 'blocks',
+      subject: displayName(names.messages),
+      message: `has a column ${name}, a name that the new table needs for a column of its own`,
+      hint: 'Rename the column, here and in the application.',
+    });
+  }
+  if (findings.some((f) => f.severity === 'blocks')) return { moves: [], findings };
+
+  const language = sessionsColumns.columns.find((c) => c.target === names.sessionsColumns['language']);
+  // A message takes the language of its session: the same reading, of the joined row. Said without the enum, so that it
+  // can be asked before the enum exists.
+  const ofSession = (sql: string) => sql.replaceAll(/\bs\./g, 'p.');
+  const joined = ofSession(language?.forward ?? 'NULL');
+  const numbered = messagesColumns.columns.find((c) => c.once);
+  const sessionsId = names.sessionsColumns['id'] ?? 'id';
+  const messagesId = names.messagesColumns['id'] ?? 'id';
+  const messagesSession = names.messagesColumns['session_id'] ?? 'session_id';
+  const base = {
+    once: false,
+    lossy: false,
+    carried: false,
+    backward: null,
+    source: null,
+    sourceType: null,
+  };
+  const sessionsMove = await assemble(client, sessions, {
+    name: 'sessions',
+    source: names.sessions,
+    target: names.sessionsTarget,
+    retired: names.sessionsRetired,
+    targetKey: [sessionsId, names.sessionsColumns['status'] ?? 'status'],
+    identity: { table: names.registry, columns: ['id'] },
+    columns: sessionsColumns.columns,
+    joins: '',
+    settle: [],
+    insertOrder: [],
+    dependents: [
+      {
+        move: 'messages',
+        source: names.messages,
+        sourceKey: messagesId,
+        column: messagesSession,
+        when: [names.sessionsColumns['language'] ?? 'language'],
+      },
+    ],
+    userForeignKey: names.sessionsColumns['user_id'] ?? 'user_id',
+    userForeignKeyName: 'sessions_user_id_fkey',
+  });
+  const messagesMove = await assemble(client, messages, {
+    name: 'messages',
+    source: names.messages,
+    target: names.messagesTarget,
+    retired: names.messagesRetired,
+    targetKey: [messagesId],
+    identity: { table: names.messages, columns: [messagesId] },
+    columns: [
+      ...messagesColumns.columns,
+      {
+        ...base,
+        target: 'language',
+        forward: joined,
+        fits: language?.fits ? ofSession(language.fits) : `p.${quoteIdent(sessionsId)} IS NOT NULL`,
+        type: `${enumSchema}.session_language`,
+      },
+    ],
+    joins: `LEFT JOIN ${quoteName(names.sessions)} p ON p.${quoteIdent(sessionsId)} = s.${quoteIdent(messagesSession)}`,
+    settle: numbered ? numberingSql(names) : [],
+    insertOrder: [],
+    dependents: [],
+    userForeignKey: names.messagesColumns['user_id'] ?? 'user_id',
+    userForeignKeyName: 'messages_user_id_fkey',
+  });
+  const moves = linkMoves([sessionsMove, messagesMove], messagesSession);
+  return { moves, findings };
+}
+
+async function liveTable(client: Queryable, name: QualifiedName, role: string): Promise<TableDescription> {
+  const table = await describeTable(client, name);
+  if (table === null) {
+    throw new TandemError('TD005', `There is no table ${displayName(name)}.`, {
+      hint: `Name the table that holds the ${role} in a plan file: tandem.config.json with {"${role}": {"table": "schema.name"}}.`,
+    });
+  }
+  return table;
+}
+
+async function suitability(
+  client: Queryable,
+  table: TableDescription,
+  partitionKey: string | null,
+): Promise<Finding[]> {
+  const subject = displayName(table.name);
+  const findings: Finding[] = [];
+  const blocks = (message: string, hint: string) => findings.push({ severity: 'blocks', subject, message, hint });
+  if (table.kind !== 'r') {
+    const kinds: Record<string, string> = {
+      p: 'a partitioned table',
+      v: 'a view',
+      m: 'a materialized view',
+      f: 'a foreign table',
+    };
+    blocks(`is ${kinds[table.kind] ?? 'no table'}, not a plain table`, 'Name the plain table in the plan file.');
+    return findings;
+  }
+  if (table.primaryKey.length === 0)
+    blocks('has no primary key', 'Rows are told apart by the primary key: add one first.');
+  else if (table.primaryKey.length > 1)
+    blocks('has a primary key of several columns', 'The plan `sessions` needs a primary key of one column, the id.');
+  for (const what of await unmovableDependents(client, table.name)) {
+    blocks(
+      `${what} depends on it and would stay with the old table`,
+      `Drop it before the move, and create it again afterwards.`,
+    );
+  }
+  for (const index of await secondaryIndexes(client, table.name)) {
+    if (index.constraint !== null) {
+      blocks(
+        `the constraint of index ${index.name} (${index.constraint}) is not carried over`,
+        'Replace it by a unique index, or drop it before the move.',
+      );
+    } else if (index.unique && partitionKey !== null && !index.columns.includes(partitionKey)) {
+      blocks(
+        `unique index ${index.name} cannot be carried over: on a partitioned table it must contain ${partitionKey}`,
+        `Drop it before the move, or recreate it with ${partitionKey} among its columns.`,
+      );
+    }
+  }
+  const { rowCount: open } = await client.query(
+    `SELECT FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+      WHERE c.oid = $1::regclass AND NOT c.relrowsecurity AND a.grantee = 0`,
+    [quoteName(table.name)],
+  );
+  if (open) {
+    findings.push({
+      severity: 'warning',
+      subject,
+      message: 'is granted to PUBLIC; once row security is on, a role that has only that sees no row of it',
+      hint: 'Grant it to the roles that need it, by name: those keep their access.',
+    });
+  }
+  const { rows } = await client.query<{ owner: boolean }>(
+    'SELECT pg_catalog.pg_has_role(c.relowner, $2) AS owner FROM pg_catalog.pg_class c WHERE c.oid = $1::regclass',
+    [quoteName(table.name), 'USAGE'],
+  );
+  if (rows[0]?.owner !== true) {
+    throw new TandemError('TD006', `The connecting role does not own ${subject}.`, {
+      hint: 'Connect as the owner of the table, or as a superuser.',
+    });
+  }
+  return findings;
+}
+
+type Assembly = Pick<
+  TableMove,
+  | 'name'
+  | 'source'
+  | 'target'
+  | 'retired'
+  | 'targetKey'
+  | 'identity'
+  | 'columns'
+  | 'joins'
+  | 'settle'
+  | 'insertOrder'
+  | 'dependents'
+> & { userForeignKey: string; userForeignKeyName: string };
+
+async function assemble(client: Queryable, table: TableDescription, input: Assembly): Promise<TableMove> {
+  const { userForeignKey, userForeignKeyName, ...move } = input;
+  const column = (name: string) => table.columns.find((c) => c.name === name);
+  const sourceForeignKeys = await outgoingForeignKeys(client, table.name);
+  const indexes = await secondaryIndexes(client, table.name);
+  const targetForeignKeys = [...sourceForeignKeys];
+  if (!sourceForeignKeys.some((key) => key.columns.join() === userForeignKey) && (await realAuthUsers(client))) {
+    targetForeignKeys.push({
+      name: userForeignKeyName,
+      table: table.name,
+      columns: [userForeignKey],
+      references: { schema: 'auth', name: 'users' },
+      referencedColumns: ['id'],
+      rules: 'ON DELETE CASCADE',
+      validated: true,
+    });
+  }
+  return {
+    ...move,
+    key: table.primaryKey.map(({ column: name, equals }) => {
+      const type = column(name)?.type ?? 'uuid';
+      return { source: name, target: name, type, targetType: type, equals };
+    }),
+    sourceForeignKeys,
+    targetForeignKeys: targetForeignKeys.map((key) => ({ ...key, validated: true })),
+    incoming: [],
+    userTriggers: await userTriggers(client, table.name),
+    ownedSequences: await ownedSequences(client, table.name),
+    alwaysIdentity: table.columns.filter((c) => c.identity === 'a').map((c) => c.name),
+    identityColumns: table.columns.filter((c) => c.identity !== '').map((c) => c.name),
+    extraIndexes: indexes
+      .filter((index) => !GUIDE_INDEXES.has(index.name))
+      .map((index) => indexOnTarget(index.definition, move.source, move.target)),
+  };
+}
+
+/** Where auth.users holds the application's users, the guide's foreign key is added; an empty stand-in would refuse every row. */
+async function realAuthUsers(client: Queryable): Promise<boolean> {
+  if (!(await relationExists(client, { schema: 'auth', name: 'users' }))) return false;
+  // Without a look at the users nobody can say before the cutover whether each row has one.
+  const { rows } = await client.query<{ readable: boolean }>(
+    "SELECT pg_catalog.has_table_privilege('auth.users', 'SELECT') AS readable",
+  );
+  if (rows[0]?.readable !== true) return false;
+  const { rowCount } = await client.query('SELECT FROM auth.users LIMIT 1');
+  return rowCount === 1;
+}
+
+/** Foreign keys between moved tables, and from outside, point at what identifies the rows after cutover. */
+function linkMoves(moves: TableMove[], messagesSession: string): TableMove[] {
+  const byName = new Map(moves.map((move) => [quoteName(move.source), move]));
+  return moves.map((move) => {
+    const keys: ForeignKey[] = move.targetForeignKeys.map((key) => {
+      const referenced = byName.get(quoteName(key.references));
+      return referenced ? redirected(key, referenced) : key;
+    });
+    const sessions = moves.find((m) => m.name === 'sessions');
+    if (move.name === 'messages' && sessions && !keys.some((key) => key.columns.join() === messagesSession)) {
+      keys.push({
+        name: 'messages_session_id_fkey',
+        table: move.source,
+        columns: [messagesSession],
+        references: sessions.identity.table,
+        referencedColumns: [...sessions.identity.columns],
+        rules: 'ON DELETE CASCADE',
+        validated: true,
+      });
+    }
+    return { ...move, targetForeignKeys: keys };
+  });
+}

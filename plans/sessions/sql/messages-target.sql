@@ -1,0 +1,42 @@
+-- The new messages, without any key or index: they are built once the rows are in.
+
+-- A function and not a CASE in the column's expression: it can be improved in this one place and rows be refreshed bit
+-- by bit (UPDATE … SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
+-- IMMUTABLE holds as long as the configurations of pg_catalog are not altered.
+create or replace function private.to_search(language {{schema}}.session_language, content text) returns tsvector
+language plpgsql immutable parallel safe
+set search_path = ''
+as $function$
+declare
+  -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
+  beginning constant text := left(content, 60000);
+begin
+  return case language
+    when 'en' then to_tsvector('pg_catalog.english'::regconfig, beginning)
+    when 'es' then to_tsvector('pg_catalog.spanish'::regconfig, beginning)
+    when 'fr' then to_tsvector('pg_catalog.french'::regconfig, beginning)
+    when 'de' then to_tsvector('pg_catalog.german'::regconfig, beginning)
+  end;
+end
+$function$;
+
+comment on function private.to_search({{schema}}.session_language, text) is
+  'What messages.content_search holds. Everyone who may write a message executes it, so it stays open to PUBLIC.';
+
+create table {{messages_target}} (
+  {{messages.id}} uuid constraint messages_id_not_null not null default gen_random_uuid(),
+  {{messages.session_id}} uuid constraint messages_session_id_not_null not null,
+  {{messages.user_id}} uuid constraint messages_user_id_not_null not null,
+  {{messages.type}} {{schema}}.message_type constraint messages_type_not_null not null default 'text',
+  {{messages.sequence_number}} integer constraint messages_sequence_number_not_null not null,
+  {{messages.content}} text constraint messages_content_not_null not null,
+  {{messages.created_at}} timestamptz constraint messages_created_at_not_null not null default now(),
+  language {{schema}}.session_language constraint messages_language_not_null not null,
+  content_search tsvector generated always as (private.to_search(language, {{messages.content}})) stored
+);
+
+comment on table {{messages_target}} is 'Messages of the practice sessions.';
+comment on column {{messages_target}}.language is 'The language of the session, kept by triggers: it decides how the content is searched.';
+
+alter table {{messages_target}} enable row level security;
+revoke all on {{messages_target}} from public, anon, authenticated, service_role;

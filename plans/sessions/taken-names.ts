@@ -1,0 +1,29 @@
+import type { Queryable } from '../../src/db/connect.ts';
+import { displayName, type QualifiedName, quoteName } from '../../src/db/identifier.ts';
+import type { Finding } from '../../src/engine/events.ts';
+import type { SessionsNames } from './names.ts';
+
+/** Names that the new shape needs, and that somebody else's objects have: found before a run begins, not at its cutover. */
+export async function takenNames(client: Queryable, names: SessionsNames): Promise<Finding[]> {
+  const beside = (name: string): QualifiedName => ({ schema: names.sessions.schema, name });
+  const relations = [
+    ...Object.values(names.partitions).map(beside),
+    beside('session_stats'),
+    beside('my_session_stats'),
+    beside('message_match'),
+    names.registry,
+  ];
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT n.name FROM unnest($1::text[]) WITH ORDINALITY AS n (name, place)
+      WHERE pg_catalog.to_regclass(n.name) IS NOT NULL OR pg_catalog.to_regtype(n.name) IS NOT NULL
+      UNION ALL
+     SELECT $2 WHERE pg_catalog.to_regprocedure($2) IS NOT NULL`,
+    [relations.map(quoteName), `${quoteName(beside('search_messages'))}(text, uuid, uuid)`],
+  );
+  return rows.map(({ name }) => ({
+    severity: 'blocks',
+    subject: displayName(names.sessions),
+    message: `the name ${name.replaceAll('"', '')} is taken, which the new shape needs`,
+    hint: 'Rename or drop what has it.',
+  }));
+}

@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import { ExitCode } from '../../engine/errors.ts';
+import { finish } from '../../engine/finish.ts';
+import { maybeLatestRun } from '../../engine/run-state.ts';
+import { colors as pc } from '../colors.ts';
+import { assertConfirmable, confirm } from '../confirm.ts';
+import { type PlanOptions, runOptions, withDatabase, withPlanOptions } from '../connection.ts';
+import { withExamples } from '../examples.ts';
+import { loadPlan } from '../load-plan.ts';
+import type { RunCommand } from '../program.ts';
+import { asOneStep, withReporter } from '../reporter.ts';
+
+const TASK = { name: 'finish', guide: '', title: 'Verify everything once more, then drop the retired tables' };
+
+export function finishCommand(program: Command, run: RunCommand): void {
+  const command = withPlanOptions(program.command('finish'))
+    .summary('drop the retired tables: the end')
+    .description(
+      'End the bake: drop the retired tables and every object of Tandem’s. Refuses unless a fresh verification is green.',
+    )
+    .option('--yes', 'do not ask')
+    .option('--json', 'one event a line; needs --yes');
+  withExamples(command, [['tandem finish'], ['tandem finish --yes --json | tail -n 1', 'for scripts']]).action(
+    (options: PlanOptions & { yes?: boolean }) =>
+      run(async (terminal) => {
+        assertConfirmable(terminal, options);
+        const plan = await loadPlan(options);
+        return withDatabase(options, { writes: true }, async (pool) => {
+          // Where there is nothing to finish, nobody need be asked to be told so.
+          if ((await maybeLatestRun(pool))?.phase === 'baking')
+            await confirm(terminal, options, 'Drop the retired tables? There is no way back but the backup.');
+          await withReporter(terminal, { json: options.json ?? false, tasks: [TASK] }, async (emit) => {
+            await asOneStep(emit, TASK, async () => ({
+              result: await finish({ pool, plan, options: runOptions({}), emit, signal: terminal.signal }),
+              detail: 'verified and dropped',
+            }));
+            return {
+              summary: `${pc.green('Finished')}: the new tables stand alone, and nothing of Tandem’s is left.`,
+              fields: { phase: 'finished' },
+            };
+          });
+          return ExitCode.done;
+        });
+      }),
+  );
+}

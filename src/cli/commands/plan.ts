@@ -1,0 +1,46 @@
+import { type Command, Option } from 'commander';
+import { describePlan } from '../../engine/describe-plan.ts';
+import { ExitCode } from '../../engine/errors.ts';
+import { type PlanOptions, runOptions, wholeNumber, withDatabase, withPlanOptions } from '../connection.ts';
+import { withExamples } from '../examples.ts';
+import { loadPlan } from '../load-plan.ts';
+import type { RunCommand } from '../program.ts';
+import { renderPlan } from '../render-plan.ts';
+import { renderPlanSql } from '../render-plan-sql.ts';
+
+interface Options extends PlanOptions {
+  workers: number;
+  createAuth?: boolean;
+  backupDir?: string;
+  sql?: boolean;
+}
+
+export function planCommand(program: Command, run: RunCommand): void {
+  const command = withPlanOptions(program.command('plan'))
+    .summary('what a run would do: reads only')
+    .description(
+      'Read only: every statement, its lock, what it costs, sizes, disk need, findings, estimated time. Exit 1 where a finding blocks.',
+    )
+    .addOption(
+      new Option('--workers <n>', 'parallel copy workers').default(2).argParser(wholeNumber('--workers', 1, 32)),
+    )
+    .option('--create-auth', 'plan with the stand-in for auth.users, auth.uid() and the API roles')
+    .option('--backup-dir <dir>', 'plan with a backup')
+    .addOption(new Option('--sql', 'every statement in full, the rest as comments').conflicts('json'))
+    .option('--json', 'one document');
+  withExamples(command, [
+    ['tandem plan'],
+    ['tandem plan --sql > plan.sql', 'every statement, to be read'],
+    ['tandem plan --json | jq .findings'],
+  ]).action((options: Options) =>
+    run(async (terminal) => {
+      const plan = await loadPlan(options);
+      return withDatabase(options, { writes: false }, async (pool) => {
+        const described = await describePlan(pool, plan, runOptions(options));
+        if (options.json) terminal.line(JSON.stringify(described, null, 2));
+        else terminal.line(options.sql ? renderPlanSql(described) : renderPlan(described));
+        return described.ok ? ExitCode.done : ExitCode.failedCheck;
+      });
+    }),
+  );
+}

@@ -1,0 +1,74 @@
+import type { Status } from '../engine/status.ts';
+import { colors as pc } from './colors.ts';
+import { formatCount, formatDuration } from './format.ts';
+
+const MARKS = {
+  pending: pc.dim('·'),
+  running: pc.cyan('▸'),
+  done: pc.green('✔'),
+  failed: pc.red('✖'),
+  reverted: pc.yellow('↩'),
+} as const;
+
+const NEXT: Partial<Record<Status['phase'], string>> = {
+  none: 'No run yet: `tandem plan` shows what one would do.',
+  ready: '`tandem migrate` swaps the names.',
+  baking: '`tandem verify`, then `tandem finish` drops the old tables, or `tandem rollback` returns to them.',
+  rolled_back: 'The flat tables are live. `tandem migrate` begins anew.',
+  finished: 'The new tables stand alone. `tandem verify` looks at them.',
+};
+
+/** The status for people: phase, steps with their notes, a line a table, who holds the run. */
+export function renderStatus(status: Status): string {
+  return [
+    `${pc.bold('plan')} ${status.plan}   ${pc.bold('phase')} ${status.phase}`,
+    ...cutoverLines(status),
+    ...stepLines(status),
+    ...tableLines(status),
+    ...status.quarantined.map(
+      (row) => `  ${pc.yellow('quarantined')} ${row.table} ${row.key.join(',')}: ${row.reason}`,
+    ),
+    ...holderLines(status),
+    ...(status.holder === null && NEXT[status.phase] ? [`next: ${NEXT[status.phase]}`] : []),
+  ].join('\n');
+}
+
+function cutoverLines({ cutover_at, cutover_lock_ms, cutover_attempts }: Status): string[] {
+  if (cutover_at === null) return [];
+  const held =
+    cutover_lock_ms === null ? '' : `, locks held ${cutover_lock_ms.toFixed(1)} ms, attempt ${cutover_attempts}`;
+  return [`cutover at ${cutover_at}${held}`];
+}
+
+function stepLines({ steps }: Status): string[] {
+  const width = Math.max(0, ...steps.map(({ guide }) => guide.length));
+  return steps.map((step) => {
+    const took = step.elapsed_ms === null ? '' : pc.dim(`  ${formatDuration(step.elapsed_ms / 1000)}`);
+    // A step that runs again still has the note of its first try.
+    const note = step.note && step.state !== 'running' ? pc.dim(`  ${step.note}`) : '';
+    return `  ${MARKS[step.state]} ${pc.dim(step.guide.padEnd(width))}  ${step.title}${took}${note}`;
+  });
+}
+
+function tableLines({ tables }: Status): string[] {
+  const width = Math.max(0, ...tables.map(({ source }) => source.length));
+  return tables.map(({ source, rows, copied, rate, eta_seconds, lag }) => {
+    const percent = rows > 0 ? Math.min(100, Math.floor((copied * 100) / rows)) : 100;
+    const parts = [`${percent} % of ${formatCount(rows)} rows copied`];
+    if (rate !== null) parts.push(`${formatCount(rate)} rows/s`);
+    if (eta_seconds !== null) parts.push(`${formatDuration(eta_seconds)} left`);
+    return `  ${source.padEnd(width)}  ${[...parts, `${formatCount(lag)} changes waiting`].join(', ')}`;
+  });
+}
+
+function holderLines({ holder, paused, waiting_for }: Status): string[] {
+  const lines = [];
+  if (holder) {
+    lines.push(
+      `held by \`tandem ${holder.command}\` on ${holder.host}, pid ${holder.pid}, since ${holder.since}` +
+        (waiting_for === null ? '' : `; ${pc.yellow(`waiting: ${waiting_for}`)}`),
+    );
+  }
+  if (paused) lines.push(pc.yellow('paused: `tandem resume` lets it go on'));
+  return lines;
+}

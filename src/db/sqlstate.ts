@@ -1,0 +1,71 @@
+/** SQLSTATEs that the code acts on, by the names of PostgreSQL's appendix A. Message texts are never matched. */
+export const SqlState = {
+  featureNotSupported: '0A000',
+  uniqueViolation: '23505',
+  foreignKeyViolation: '23503',
+  invalidPassword: '28P01',
+  invalidAuthorization: '28000',
+  invalidCatalogName: '3D000',
+  readOnlyTransaction: '25006',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  insufficientPrivilege: '42501',
+  undefinedTable: '42P01',
+  undefinedObject: '42704',
+  duplicateObject: '42710',
+  diskFull: '53100',
+  tooManyConnections: '53300',
+  lockNotAvailable: '55P03',
+  queryCanceled: '57014',
+  adminShutdown: '57P01',
+  crashShutdown: '57P02',
+  cannotConnectNow: '57P03',
+} as const;
+
+/** The SQLSTATE of an error thrown by `pg`, or null for any other value. */
+export function sqlStateOf(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null || !('code' in error) || !('severity' in error)) return null;
+  return typeof error.code === 'string' ? error.code : null;
+}
+
+/** True for errors of the value at hand (classes 22 and 23): a row that does not fit, not a broken statement. */
+export function isDataError(state: string | null): boolean {
+  return state !== null && (state.startsWith('22') || state.startsWith('23'));
+}
+
+/** True where the server or the connection went away, and the same command may be run again. */
+export function isConnectionLoss(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  if (state !== null) return state.startsWith('08') || state.startsWith('57P');
+  // A host with several addresses fails once for each.
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(isConnectionLoss);
+  const [code, syscall] = ['code', 'syscall'].map((key) => property(error, key));
+  if (SOCKET_ERRNOS.has(code ?? '') || (code === 'ENOENT' && syscall === 'connect')) return true;
+  return error instanceof Error && CONNECTION_ENDED.has(error.message);
+}
+
+function property(value: unknown, name: string): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  return String(Object.entries(value).find(([key]) => key === name)?.[1] ?? '');
+}
+
+const SOCKET_ERRNOS = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+
+// `pg` gives no code for a socket that closed under a query, or that did not open in time; these are its texts for it.
+const CONNECTION_ENDED = new Set([
+  'Connection terminated',
+  'Connection terminated unexpectedly',
+  'Connection terminated due to connection timeout',
+  'timeout exceeded when trying to connect',
+  'Client has encountered a connection error and is not queryable',
+]);

@@ -1,0 +1,282 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { Pool } from 'pg';
+import { inTransaction } from '../db/connect.ts';
+import type { TableMove } from '../move/table-move.ts';
+import { readControl, requestCutover } from './control.ts';
+import { TandemError } from './errors.ts';
+import type { Emit, Finding, Phase } from './events.ts';
+import { createPacer } from './pacer.ts';
+import { assertMayCreate } from './privileges.ts';
+import { catchUpRetired } from './retired.ts';
+import {
+  assertNotRollingBack,
+  assertSamePlan,
+  createState,
+  insertRun,
+  isOpen,
+  listSteps,
+  maybeLatestRun,
+  type Run,
+  setMoves,
+  setPhase,
+  setStepState,
+} from './run-state.ts';
+import { withRunnerLock } from './runner-lock.ts';
+import type { Plan, RunOptions, Step, StepContext } from './step.ts';
+
+export interface MigrateOptions {
+  readonly pool: Pool;
+  readonly plan: Plan;
+  readonly options: RunOptions;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+  /** `cutover`: go as far as `ready` and stop there. */
+  readonly stopBefore: 'cutover' | null;
+  /** With `stopBefore`: go on draining there until `tandem cutover` asks for the cutover from another terminal. */
+  readonly waitForCutover?: boolean;
+}
+
+export interface MigrateResult {
+  readonly phase: Phase;
+  readonly cutoverLockMs: number | null;
+  readonly rows: number;
+}
+
+/**
+ * Runs the plan, or goes on where an earlier run stopped. Every step that is done is recorded with its result; a step
+ * that was interrupted is applied again.
+ *
+ * @throws TD011 where findings block; TD016 where the plan no longer says what the run was started with
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
+  const { pool, plan, emit } = options;
+  await assertStartable(options);
+  await createState(pool);
+  return withRunnerLock(pool, 'migrate', async (lost) => {
+    const signal = AbortSignal.any([options.signal, lost]);
+    // A request that an earlier run did not live to see is not for this one.
+    await requestCutover(pool, false);
+    const run = await openOrStart(options);
+    const context = stepContext(pool, run, options.options, emit, signal);
+    const done = new Set((await listSteps(pool, run)).filter((s) => s.state === 'done').map((s) => s.name));
+    // The phase changes in the swap's own transaction; the step is noted as done a moment later, if the process lives.
+    const cutOver = done.has('cutover') || run.phase === 'baking';
+    for (const step of plan.steps) {
+      if (options.stopBefore === 'cutover' && step.name === 'cutover' && !cutOver) {
+        if (options.waitForCutover !== true) break;
+        await drainUntilCutover(context, plan);
+        // What was proved before the wait is proved again after it.
+        for (const again of plan.steps) if (again.repeats) await runStep(context, run, again);
+      }
+      if (done.has(step.name) && (!step.repeats || cutOver)) {
+        emit({
+          event: 'step',
+          name: step.name,
+          guide: step.guide,
+          title: step.title,
+          state: 'done',
+          detail: 'done before',
+        });
+        continue;
+      }
+      await runStep(context, run, step);
+    }
+    const latest = await maybeLatestRun(pool);
+    // What was written since the swap, while foreign keys were validated and statistics were made.
+    if (latest?.phase === 'baking') await catchUpRetired(pool, latest, signal);
+    const { rows } = await pool.query<{ rows: number }>(
+      'SELECT coalesce(sum(copied_rows), 0)::float8 AS rows FROM tandem.moved_table',
+    );
+    return { phase: latest?.phase ?? 'none', cutoverLockMs: latest?.cutover_lock_ms ?? null, rows: rows[0]?.rows ?? 0 };
+  });
+}
+
+/** Before anything is written: is there work for this plan, and does nothing block it? */
+async function assertStartable({ pool, plan, options, emit }: MigrateOptions): Promise<void> {
+  const run = await maybeLatestRun(pool);
+  if (isOpen(run)) {
+    assertSamePlan(run, plan);
+    assertNotRollingBack(run);
+    return;
+  }
+  if (await plan.isFinished(pool)) {
+    throw new TandemError('TD012', 'This database already has the shape that the plan leads to.', {
+      hint: 'There is nothing to migrate. `tandem verify` checks it.',
+    });
+  }
+  const findings = await checkPlan(pool, plan, options);
+  for (const finding of findings) emit({ event: 'finding', ...finding });
+  assertNotBlocked(findings);
+}
+
+export function assertNotBlocked(findings: readonly Finding[]): void {
+  const blocking = findings.filter((f) => f.severity === 'blocks');
+  if (blocking.length === 0) return;
+  throw new TandemError(
+    'TD011',
+    `${blocking.length} ${blocking.length === 1 ? 'finding blocks' : 'findings block'} the migration; nothing was changed.`,
+    {
+      hint: blocking.find((f) => f.hint)?.hint ?? 'Mend what is listed, then run the same command again.',
+      detail: blocking.map((f) => `${f.subject}: ${f.message}`).join('\n'),
+    },
+  );
+}
+
+/** Every step's `check`, in one read-only snapshot. */
+export async function checkPlan(pool: Pool, plan: Plan, options: RunOptions): Promise<Finding[]> {
+  return inTransaction(
+    pool,
+    async (client) => {
+      const { moves, findings } = await plan.resolve(client, options);
+      if (findings.some((f) => f.severity === 'blocks')) return findings;
+      await assertMayCreate(client, moves);
+      for (const step of plan.steps) findings.push(...((await step.check?.({ client, moves, options })) ?? []));
+      return findings;
+    },
+    'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+  );
+}
+
+async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promise<Run> {
+  const latest = await maybeLatestRun(pool);
+  return inTransaction(pool, async (client) => {
+    if (isOpen(latest)) {
+      // Before cutover the names still say what they said: the plan must resolve to the moves that the run works on.
+      if (latest.phase !== 'baking') {
+        const { moves, findings } = await plan.resolve(client, options);
+        const blocking = findings.filter((f) => f.severity === 'blocks');
+        if (blocking.length > 0) throw planChanged(blocking.map((f) => `${f.subject}: ${f.message}`).join('\n'));
+        const settings = { ...latest.settings, moves: acceptChanges(latest.settings.moves, moves) };
+        await setMoves(client, latest, settings.moves);
+        return { ...latest, settings };
+      }
+      emit({ event: 'phase', phase: latest.phase });
+      return latest;
+    }
+    const { moves, findings } = await plan.resolve(client, options);
+    assertNotBlocked(findings);
+    return insertRun(client, plan.name, { moves, options: plan.identity }, plan.steps);
+  });
+}
+
+/**
+ * A value map may have grown since the run began, so that quarantined rows fit now: only how values are read may
+ * differ. Anything else would leave rows in the target that were written by another plan.
+ */
+function acceptChanges(before: Run['settings']['moves'], now: Run['settings']['moves']): Run['settings']['moves'] {
+  const shape = (moves: Run['settings']['moves']) =>
+    moves.map(({ columns, incoming, sourceForeignKeys, targetForeignKeys, userTriggers, ...rest }) => ({
+      ...rest,
+      // Incoming keys and triggers are read again at the cutover.
+      foreignKeys: sourceForeignKeys.map(({ validated, ...key }) => key),
+      columns: columns.map(({ target, source, type, sourceType }) => ({ target, source, type, sourceType })),
+    }));
+  if (isDeepStrictEqual(shape(before), shape(now))) {
+    return before.map((move, i) => ({ ...move, columns: now[i]?.columns ?? move.columns }));
+  }
+  throw planChanged();
+}
+
+function planChanged(detail?: string): TandemError {
+  return new TandemError('TD016', 'The tables or the plan have changed since this run began.', {
+    hint: 'Go back with `tandem rollback` and start again, or undo the change (a column, a type, an index) and run the same command.',
+    ...(detail === undefined ? {} : { detail }),
+  });
+}
+
+export function stepContext(pool: Pool, run: Run, options: RunOptions, emit: Emit, signal: AbortSignal): StepContext {
+  let moves: readonly TableMove[] = run.settings.moves;
+  const pacer = createPacer({ pool, emit, signal });
+  return {
+    pool,
+    get moves() {
+      return moves;
+    },
+    options,
+    emit,
+    signal,
+    pace: () => pacer.wait(),
+    setPhase: async (phase, client) => {
+      await setPhase(client ?? pool, run, phase);
+      // In somebody else's transaction it is not true before the commit, which they tell.
+      if (client === undefined) emit({ event: 'phase', phase });
+    },
+    setMoves: async (completed) => {
+      await setMoves(pool, run, completed);
+      moves = completed;
+    },
+    recordCutover: async (lockMs, attempts) => {
+      await pool.query('UPDATE tandem.run SET cutover_lock_ms = $2, cutover_attempts = $3 WHERE id = $1', [
+        run.id,
+        lockMs,
+        attempts,
+      ]);
+    },
+  };
+}
+
+/** How often the log is drained while the cutover is postponed, and the request for it is looked for. */
+const POSTPONED_DRAIN_MS = 1000;
+
+async function drainUntilCutover(context: StepContext, plan: Plan): Promise<void> {
+  const drain = plan.steps.find((step) => step.name === 'drain');
+  context.emit({ event: 'note', message: 'Ready. Draining until `tandem cutover` is called from another terminal.' });
+  while (!(await readControl(context.pool)).cutover_requested) {
+    if (context.signal.aborted) {
+      throw new TandemError('TD022', 'Stopped before the cutover.', { hint: 'Run the same command again to go on.' });
+    }
+    await drain?.apply(context);
+    await sleep(POSTPONED_DRAIN_MS, undefined, { signal: context.signal }).catch(() => undefined);
+  }
+  await requestCutover(context.pool, false);
+}
+
+async function runStep(context: StepContext, run: Run, step: Step): Promise<void> {
+  const { pool, emit, signal } = context;
+  if (signal.aborted)
+    throw new TandemError('TD022', `Stopped before step \`${step.name}\`.`, {
+      hint: 'Run the same command again to go on.',
+    });
+  const describe = { event: 'step', name: step.name, guide: step.guide, title: step.title } as const;
+  const startedAt = performance.now();
+  await setStepState(pool, run, step.name, 'running');
+  emit({ ...describe, state: 'running' });
+  try {
+    const latest = await maybeLatestRun(pool);
+    if (latest && latest.phase !== step.phase && latest.phase !== 'baking') await context.setPhase(step.phase);
+    const detail = await step.apply(context);
+    await assertStepHolds(context, step);
+    // Recorded before it is told: whoever hears of it may ask the database at once.
+    await setStepState(pool, run, step.name, 'done', detail ?? null);
+    emit({
+      ...describe,
+      state: 'done',
+      elapsed_ms: Math.round(performance.now() - startedAt),
+      ...(detail ? { detail } : {}),
+    });
+  } catch (error) {
+    // The connection may be the very thing that failed: the first error is the one to report.
+    await setStepState(pool, run, step.name, 'failed', error instanceof Error ? error.message : String(error)).catch(
+      () => undefined,
+    );
+    emit({ ...describe, state: 'failed' });
+    throw error;
+  }
+}
+
+async function assertStepHolds(context: StepContext, step: Step): Promise<void> {
+  const problems = await step.verify(context);
+  for (const problem of problems) context.emit({ event: 'finding', ...problem });
+  const blocking = problems.filter((p) => p.severity === 'blocks');
+  if (blocking.length === 0) return;
+  throw new TandemError(
+    'TD030',
+    `Step \`${step.name}\` did not verify: ${blocking[0]?.subject}: ${blocking[0]?.message}`,
+    {
+      hint:
+        blocking[0]?.hint ?? 'The live tables serve as before. Look at the difference; `tandem rollback` goes back.',
+      detail: blocking.map((p) => `${p.subject}: ${p.message}`).join('\n'),
+    },
+  );
+}

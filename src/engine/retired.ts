@@ -1,0 +1,28 @@
+import type { Pool } from 'pg';
+import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import { backward } from '../move/direction.ts';
+import { drainUntil } from '../move/drain.ts';
+import { TandemError } from './errors.ts';
+import type { Run } from './run-state.ts';
+import { withRunnerLock } from './runner-lock.ts';
+
+/** Brings the retired tables up to date with the live ones. For whoever holds the run. */
+export async function catchUpRetired(pool: Pool, run: Run, signal: AbortSignal): Promise<void> {
+  for (const move of run.settings.moves) await drainUntil(pool, backward(move), { rest: 100, signal });
+}
+
+/**
+ * The same for a command that does not hold the run: where another one does, the drain is left to that one, and where
+ * the role may only read, to whoever may write.
+ */
+export async function catchUpRetiredIfFree(pool: Pool, run: Run, signal: AbortSignal): Promise<void> {
+  try {
+    await withRunnerLock(pool, 'verify', () => catchUpRetired(pool, run, signal));
+  } catch (error) {
+    const held = error instanceof TandemError && error.code === 'TD010';
+    const mayOnlyRead = [SqlState.insufficientPrivilege, SqlState.readOnlyTransaction].some(
+      (s) => s === sqlStateOf(error),
+    );
+    if (!held && !mayOnlyRead) throw error;
+  }
+}

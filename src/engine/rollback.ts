@@ -1,0 +1,72 @@
+import type { Pool } from 'pg';
+import { TandemError } from './errors.ts';
+import type { Emit } from './events.ts';
+import { assertHeldByRetired } from './held-by-retired.ts';
+import { stepContext } from './migrate.ts';
+import { catchUpRetired } from './retired.ts';
+import {
+  assertSamePlan,
+  isOpen,
+  listSteps,
+  maybeLatestRun,
+  type Run,
+  setPhase,
+  setRollingBack,
+  setStepState,
+} from './run-state.ts';
+import { withRunnerLock } from './runner-lock.ts';
+import type { Plan, RunOptions } from './step.ts';
+
+/**
+ * Goes back to the flat tables, before or after cutover: the steps' `revert` in reverse order. After cutover the first
+ * of them drains every write made since into the retired tables and swaps the names; nothing is dropped before that.
+ *
+ * @throws TD012 where no run is open; TD016 for another plan file than the run's; TD031 for rows that would be lost
+ */
+export async function rollback(input: {
+  pool: Pool;
+  plan: Plan;
+  options: RunOptions;
+  emit: Emit;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { pool, plan, emit } = input;
+  await openRun(pool);
+  await withRunnerLock(pool, 'rollback', async (lost) => {
+    const signal = AbortSignal.any([input.signal, lost]);
+    // Read again: whoever held the lock a moment ago may have cut over.
+    const run = await openRun(pool);
+    assertSamePlan(run, plan);
+    if (run.phase === 'baking' && !run.rolling_back) {
+      await catchUpRetired(pool, run, signal);
+      await assertHeldByRetired(pool);
+    }
+    await setRollingBack(pool, run);
+    const context = stepContext(pool, run, input.options, emit, signal);
+    const begun = new Set(
+      (await listSteps(pool, run)).filter((s) => s.state !== 'pending' && s.state !== 'reverted').map((s) => s.name),
+    );
+    for (const step of [...plan.steps].reverse()) {
+      if (!begun.has(step.name)) continue;
+      if (typeof step.revert === 'function') {
+        if (signal.aborted)
+          throw new TandemError('TD022', `Stopped before step \`${step.name}\` was reverted.`, {
+            hint: 'Run the same command again to go on.',
+          });
+        await step.revert(context);
+      }
+      await setStepState(pool, run, step.name, 'reverted');
+      emit({ event: 'step', name: step.name, guide: step.guide, title: step.title, state: 'reverted' });
+    }
+    await setPhase(pool, run, 'rolled_back');
+    emit({ event: 'phase', phase: 'rolled_back' });
+  });
+}
+
+async function openRun(pool: Pool): Promise<Run> {
+  const run = await maybeLatestRun(pool);
+  if (isOpen(run)) return run;
+  throw new TandemError('TD012', 'There is no run to roll back: none is open in this database.', {
+    hint: 'After `tandem finish` only the backup is left: `tandem restore DIR`.',
+  });
+}

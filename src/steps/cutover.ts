@@ -1,0 +1,145 @@
+import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts';
+import { partitionNames } from '../db/describe-table.ts';
+import { displayName, quoteName } from '../db/identifier.ts';
+import { assertHeldByRetired } from '../engine/held-by-retired.ts';
+import type { Step, StepContext } from '../engine/step.ts';
+import { attachChangeLogSql } from '../move/change-log.ts';
+import { cutover } from '../move/cutover.ts';
+import { ownPolicies, readDependents } from '../move/dependents.ts';
+import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
+import type { ForeignKey, TableMove } from '../move/table-move.ts';
+import { catchUp } from './drain.ts';
+import { validateForeignKey } from './foreign-keys.ts';
+
+/** Swaps the names in one short transaction, and back again. */
+export function cutoverStep(input: {
+  guide: string;
+  live: (moves: readonly TableMove[]) => string[];
+  unlive: (moves: readonly TableMove[]) => string[];
+  /** What the way back ends with, under the names that the tables had before. */
+  returned: () => string[];
+}): Step {
+  return {
+    name: 'cutover',
+    guide: input.guide,
+    title: 'Swap the names',
+    phase: 'ready',
+    plan: async ({ client, moves }) => {
+      const partitions = new Map<string, string[]>();
+      for (const move of moves) partitions.set(move.name, await partitionNames(client, move.target));
+      const lock = `ACCESS EXCLUSIVE on ${lockOrder(moves).map(displayName).join(', ')}, for less than the limit`;
+      return cutoverSql({ moves, partitions, live: input.live(moves) }).map((sql) => ({
+        sql,
+        lock,
+        cost: 'catalog only',
+      }));
+    },
+    apply: async (context) => {
+      // Committed, and the process ended before it could note so.
+      if (await isCutOver(context)) return 'the names are swapped already';
+      await catchUp(context);
+      // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
+      await context.setMoves(await withCurrentDependents(context));
+      const { lockMs, attempts } = await cutover({
+        ...(await swapInput(context, 'target', input.live(context.moves))),
+        pool: context.pool,
+        direction: 'forward',
+        limits: context.options.cutover,
+        record: (client) => context.setPhase('baking', client),
+        emit: context.emit,
+        signal: context.signal,
+      });
+      context.emit({ event: 'phase', phase: 'baking' });
+      await context.recordCutover(lockMs, attempts);
+      return `locks held ${lockMs.toFixed(1)} ms, attempt ${attempts}`;
+    },
+    verify: async () => [],
+    revert: async (context) => {
+      if (await isCutOver(context)) {
+        await cutover({
+          ...(await swapInput(context, 'source', input.unlive(context.moves))),
+          pool: context.pool,
+          direction: 'back',
+          limits: context.options.cutover,
+          record: async (client) => {
+            await assertHeldByRetired(client);
+            // From the first moment on, and until the rest is taken back: nothing that is written is missed.
+            for (const move of context.moves)
+              for (const sql of attachChangeLogSql(move, move.source, 'source')) await client.query(sql);
+            for (const sql of input.returned()) await client.query(sql);
+            await context.setPhase('ready', client);
+          },
+          emit: context.emit,
+          signal: context.signal,
+        });
+        context.emit({ event: 'phase', phase: 'ready' });
+      }
+      await validateReturned(context);
+    },
+  };
+}
+
+/** The names tell: after the swap, the retired table stands where it was put. */
+async function isCutOver({ pool, moves }: StepContext): Promise<boolean> {
+  const first = moves[0];
+  if (!first) return false;
+  const { rows } = await pool.query<{ there: boolean }>('SELECT pg_catalog.to_regclass($1) IS NOT NULL AS there', [
+    quoteName(first.retired),
+  ]);
+  return rows[0]?.there === true;
+}
+
+async function swapInput(
+  context: StepContext,
+  newTable: 'target' | 'source',
+  live: readonly string[],
+): Promise<SwapInput> {
+  const partitions = new Map<string, readonly string[]>();
+  for (const move of context.moves) partitions.set(move.name, await partitionNames(context.pool, move[newTable]));
+  const sources = context.moves.map((move) => move.source);
+  const forward = newTable === 'target';
+  const partitioned = sources.filter((_, i) => (partitions.get(context.moves[i]?.name ?? '')?.length ?? 0) > 0);
+  const dependents = await readDependents(context.pool, sources, forward ? partitioned : []);
+  // The retired tables keep their own policies; the new ones get them under the live name, where what they mention is new too.
+  const policies = [];
+  if (forward) for (const table of sources) policies.push(...(await ownPolicies(context.pool, table, table)));
+  return {
+    moves: context.moves,
+    partitions,
+    live,
+    dependents: { drop: dependents.drop, create: [...policies, ...dependents.create] },
+  };
+}
+
+async function withCurrentDependents({ pool, moves }: StepContext): Promise<TableMove[]> {
+  const moved = new Set(moves.map((move) => quoteName(move.source)));
+  const result: TableMove[] = [];
+  for (const move of moves) {
+    const keys = await incomingForeignKeys(pool, move.source);
+    const outside = keys.filter((key) => !moved.has(quoteName(key.table)));
+    result.push({
+      ...move,
+      incoming: outside.map((key) => ({ before: key, after: redirected(key, move) })),
+      userTriggers: await userTriggers(pool, move.source),
+    });
+  }
+  return result;
+}
+
+/** A foreign key on the source's key, pointed at what identifies the rows after cutover. */
+export function redirected(key: ForeignKey, move: TableMove): ForeignKey {
+  const columns = key.referencedColumns.map((column) => {
+    const place = move.key.findIndex((k) => k.source === column);
+    return place === -1 ? column : (move.identity.columns[place] ?? column);
+  });
+  return { ...key, references: move.identity.table, referencedColumns: columns };
+}
+
+/** The flat tables' foreign keys came back NOT VALID; they were valid, and every row since came through valid ones. */
+async function validateReturned(context: StepContext): Promise<void> {
+  for (const move of context.moves) {
+    for (const key of [...move.sourceForeignKeys, ...move.incoming.map((i) => i.before)]) {
+      if (key.validated) await validateForeignKey(context, key.table, key);
+    }
+  }
+}

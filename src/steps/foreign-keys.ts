@@ -1,0 +1,103 @@
+import { partitionNames } from '../db/describe-table.ts';
+import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
+import type { Finding } from '../engine/events.ts';
+import { withLockRetry } from '../engine/retry-ddl.ts';
+import type { Step, StepContext } from '../engine/step.ts';
+import { validateSql } from '../move/cutover.ts';
+import { addForeignKeySql } from '../move/swap.ts';
+import type { ForeignKey } from '../move/table-move.ts';
+
+/**
+ * Validates the foreign keys that the cutover added NOT VALID: SHARE UPDATE EXCLUSIVE on the referencing table and ROW
+ * SHARE on the referenced one, so that nobody waits while rows are read. A partitioned table's key was put on each
+ * partition; once they are valid, the parent's adopts them in an instant.
+ */
+export function foreignKeysStep(guide: string): Step {
+  return {
+    name: 'foreign-keys',
+    guide,
+    title: 'Validate the foreign keys',
+    phase: 'baking',
+    plan: async ({ moves }) =>
+      moves.flatMap((move) =>
+        move.targetForeignKeys.map((key) => ({
+          sql: validateSql(move.source, key.name),
+          lock: `SHARE UPDATE EXCLUSIVE on ${displayName(move.source)}, ROW SHARE on ${displayName(key.references)}`,
+          cost: `one read of ${displayName(move.source)}`,
+        })),
+      ),
+    apply: async (context) => {
+      for (const move of context.moves) {
+        const partitions = (await partitionNames(context.pool, move.source)).map((name) => ({
+          schema: move.source.schema,
+          name,
+        }));
+        for (const key of move.targetForeignKeys) {
+          if (partitions.length === 0) await validateForeignKey(context, move.source, key);
+          else await validatePartitioned(context, move.source, partitions, key);
+        }
+        for (const { after } of move.incoming)
+          if (after.validated) await validateForeignKey(context, after.table, after);
+      }
+      return undefined;
+    },
+    verify: async ({ pool, moves }) => {
+      const findings: Finding[] = [];
+      for (const move of moves) {
+        for (const key of [...move.targetForeignKeys, ...move.incoming.map((i) => i.after)]) {
+          const table = move.targetForeignKeys.includes(key) ? move.source : key.table;
+          if (!key.validated || (await constraintState(pool, table, key.name)) === 'valid') continue;
+          findings.push({
+            severity: 'blocks',
+            subject: displayName(table),
+            message: `foreign key ${key.name} is not in force`,
+          });
+        }
+      }
+      return findings;
+    },
+    revert: 'nothing to revert',
+  };
+}
+
+/** Validates one that stands NOT VALID; one that somebody has dropped meanwhile is not missed here. */
+export async function validateForeignKey(context: StepContext, table: QualifiedName, key: ForeignKey): Promise<void> {
+  if ((await constraintState(context.pool, table, key.name)) !== 'not valid') return;
+  await withLockRetry(context.pool, `Validating ${key.name}`, (client) => client.query(validateSql(table, key.name)), {
+    ...context.options.cutover,
+    emit: context.emit,
+    signal: context.signal,
+  });
+}
+
+async function validatePartitioned(
+  context: StepContext,
+  parent: QualifiedName,
+  partitions: QualifiedName[],
+  key: ForeignKey,
+): Promise<void> {
+  if ((await constraintState(context.pool, parent, key.name)) === 'valid') return;
+  for (const partition of partitions) await validateForeignKey(context, partition, key);
+  await withLockRetry(
+    context.pool,
+    `Adopting ${key.name}`,
+    (client) => client.query(addForeignKeySql(key, parent, { notValid: false })),
+    {
+      ...context.options.cutover,
+      emit: context.emit,
+      signal: context.signal,
+    },
+  );
+}
+
+async function constraintState(
+  pool: StepContext['pool'],
+  table: QualifiedName,
+  name: string,
+): Promise<'valid' | 'not valid' | 'absent'> {
+  const { rows } = await pool.query<{ valid: boolean }>(
+    'SELECT convalidated AS valid FROM pg_catalog.pg_constraint WHERE conrelid = pg_catalog.to_regclass($1) AND conname = $2',
+    [quoteName(table), name],
+  );
+  return rows[0] === undefined ? 'absent' : rows[0].valid ? 'valid' : 'not valid';
+}

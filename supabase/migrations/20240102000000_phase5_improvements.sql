@@ -1,0 +1,918 @@
+-- Generated from plans/sessions/sql by `npm run generate`.
+--
+-- Phase 5: sessions partitioned by status, messages with enum, language and search, statistics, row security.
+--
+-- This file holds both tables locked from its beginning to its end: applications wait. `tandem migrate` leads to the
+-- same end while they go on writing, maps columns and values of other shapes, and can go back.
+--
+-- One statement, and so one transaction: it does everything or nothing. Where sessions is partitioned it does nothing.
+
+-- The time limit for a statement would be the limit for the whole move.
+set statement_timeout = 0;
+
+do $phase5$
+declare
+  flat_tables regclass[] := array[to_regclass('public.sessions'), to_regclass('public.messages')];
+  -- The constraints that the flat tables have and the new ones get under the same names.
+  replaced_constraints constant text[] := array[
+    'sessions_pkey', 'sessions_user_id_fkey', 'messages_pkey', 'messages_session_id_fkey', 'messages_user_id_fkey'
+  ];
+  previous_search_path constant text := current_setting('search_path');
+  previous_lock_timeout constant text := current_setting('lock_timeout');
+  previous_messages constant text := current_setting('client_min_messages');
+  obstacles text[];
+  kept_indexes text[];
+  kept_comments text[];
+  pointing record;
+  kept_statement text;
+  differing bigint;
+begin
+  -- Every name below is qualified: nothing may be found by chance in somebody else's schema.
+  perform set_config('search_path', '', true);
+  -- Whoever holds a table for longer than this ends the attempt; waiting on would queue every client behind it.
+  perform set_config('lock_timeout', '30s', true);
+
+  if array_position(flat_tables, null) is not null or to_regclass('public.message_feedback') is null then
+    raise exception using
+      errcode = 'undefined_table',
+      message = 'One of the tables public.sessions, public.messages, public.message_feedback is missing.',
+      hint = 'Run 20231231000000_flat_tables.sql and 20240101000000_phase1_improvements.sql first.';
+  end if;
+  if (select relkind from pg_class where oid = flat_tables[1]) = 'p' then
+    if to_regclass('private.session_keys') is null then
+      raise exception using
+        errcode = 'wrong_object_type',
+        message = 'public.sessions is partitioned, but not by this file.',
+        hint = 'Make a plain table of it first, or keep what you have.';
+    end if;
+    raise notice 'public.sessions is partitioned already: there is nothing to do.';
+    perform set_config('search_path', previous_search_path, true), set_config('lock_timeout', previous_lock_timeout, true);
+    return;
+  end if;
+
+  -- The referencing table first: the order in which an application's own statements come by these locks.
+  lock table public.messages, public.sessions in access exclusive mode;
+
+  -- What this file does not know, it would lose. All that is in the way is told at once, before anything is changed.
+  select array_agg(found.obstacle order by found.obstacle) into obstacles from (
+    select format('%s %s', t, case when c.relkind <> 'r' then 'is no plain table'
+                                   when c.relforcerowsecurity then 'forces row security on its owner'
+                                   else format('belongs to %s, and you are %s', pg_get_userbyid(c.relowner), current_user) end)
+      from unnest(flat_tables) t join pg_class c on c.oid = t
+     where c.relkind <> 'r' or c.relforcerowsecurity or pg_get_userbyid(c.relowner) <> current_user
+    union all
+    select case when a.attname is null then format('%s has no column %s', wanted.relation, wanted.name)
+                when wanted.name is null then format('%s has a column of its own: %s', a.attrelid::regclass, a.attname)
+                else format('%s.%s is %s', wanted.relation, wanted.name, format_type(a.atttypid, a.atttypmod)) end
+      from (
+        select flat_tables[place] as relation, name, types from (values
+          (1, 'id', 'uuid'), (1, 'user_id', 'uuid'), (1, 'language', 'text|enum'), (1, 'level', 'text|enum'),
+          (1, 'status', 'text|enum'), (1, 'title', 'text'), (1, 'created_at', 'timestamp with time zone'),
+          (1, 'updated_at', 'timestamp with time zone'), (1, 'last_accessed', 'timestamp with time zone'),
+          (2, 'id', 'uuid'), (2, 'session_id', 'uuid'), (2, 'user_id', 'uuid'), (2, 'type', 'text|enum'),
+          (2, 'sequence_number', 'integer'), (2, 'content', 'text'), (2, 'created_at', 'timestamp with time zone')
+        ) as known_columns (place, name, types)
+      ) wanted
+      full join (
+        select a.attrelid, a.attname, a.atttypid, a.atttypmod,
+               case when t.typtype = 'e' then 'enum' when t.typname = 'varchar' then 'text' else format_type(t.oid, null) end as kind
+          from pg_attribute a join pg_type t on t.oid = a.atttypid
+         where a.attrelid = any (flat_tables) and a.attnum > 0
+      ) a on a.attrelid = wanted.relation and a.attname = wanted.name
+     where a.attname is null or wanted.name is null or a.kind <> all (string_to_array(wanted.types, '|'))
+    union all
+    select format('%s has the constraint %s', c.conrelid::regclass, c.conname)
+      from pg_constraint c
+     where c.conrelid = any (flat_tables) and c.contype <> 'n' and c.conname <> all (replaced_constraints)
+    union all
+    select format('%s has the unique index %s', i.indrelid::regclass, i.indexrelid::regclass)
+      from pg_index i
+     where i.indrelid = any (flat_tables) and i.indisunique
+       and not exists (select from pg_constraint c where c.conindid = i.indexrelid)
+    union all
+    select format('%s has the trigger %s', t.tgrelid::regclass, t.tgname)
+      from pg_trigger t where t.tgrelid = any (flat_tables) and not t.tgisinternal
+    union all
+    select format('%s has the policy %s', p.polrelid::regclass, p.polname)
+      from pg_policy p where p.polrelid = any (flat_tables)
+    union all
+    select format('%s grants privileges to %s', c.oid::regclass, case when a.grantee = 0 then 'PUBLIC' else pg_get_userbyid(a.grantee) end)
+      from pg_class c cross join lateral aclexplode(c.relacl) a
+     where c.oid = any (flat_tables) and a.grantee <> c.relowner
+       and (a.grantee = 0 or pg_get_userbyid(a.grantee) <> all (array['anon', 'authenticated', 'service_role', 'postgres']))
+    union
+    select format('%s grants privileges on column %s', a.attrelid::regclass, a.attname)
+      from pg_attribute a where a.attrelid = any (flat_tables) and a.attacl is not null
+    union
+    select format('%s depends on %s',
+             case d.classid when 'pg_rewrite'::regclass
+               then (select pg_describe_object('pg_class'::regclass, r.ev_class, 0) from pg_rewrite r where r.oid = d.objid)
+               else pg_describe_object(d.classid, d.objid, d.objsubid) end,
+             c.oid::regclass)
+      from pg_class c join pg_type t on t.oid = c.reltype
+      join pg_depend d on (d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid)
+                       or (d.refclassid = 'pg_type'::regclass and d.refobjid in (t.oid, t.typarray))
+     where c.oid = any (flat_tables)
+       and (d.refclassid = 'pg_type'::regclass and d.deptype = 'n'
+            or d.classid = any (array['pg_rewrite', 'pg_proc', 'pg_policy', 'pg_publication_rel', 'pg_statistic_ext']::regclass[]))
+       and not (d.classid = 'pg_policy'::regclass and exists (
+         select from pg_policy p where p.oid = d.objid and p.polrelid = any (flat_tables)))
+    union all
+    select format('%s inherits from %s', i.inhrelid::regclass, i.inhparent::regclass)
+      from pg_inherits i where i.inhrelid = any (flat_tables) or i.inhparent = any (flat_tables)
+    union all
+    select format('%s refers to more than the key of %s', c.conrelid::regclass, c.confrelid::regclass)
+      from pg_constraint c
+     where c.confrelid = any (flat_tables) and c.conrelid <> all (flat_tables) and not exists (
+       select from pg_attribute a where a.attrelid = c.confrelid and c.confkey = array[a.attnum] and a.attname = 'id')
+  ) found (obstacle);
+  if obstacles is not null then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = 'The tables hold things that this file does not know and would lose. Nothing was changed.',
+      detail = array_to_string(obstacles, E'\n'),
+      hint = 'Use `tandem migrate`, which carries most of this over, or remove it before and make it again afterwards.';
+  end if;
+
+  select array_agg(format('%s has %s rows whose %s is %s', bad.place, bad.amount, bad.what, coalesce(quote_literal(bad.value), 'null')) order by bad.place, bad.what, bad.value)
+    into obstacles from (
+      select 'public.sessions' as place, what, value, count(*) as amount
+        from public.sessions s cross join lateral (values
+          ('language', s.language::text, array['en', 'es', 'fr', 'de']),
+          ('level', s.level::text, array['beginner', 'intermediate', 'advanced']),
+          ('status', s.status::text, array['active', 'archived', 'deleted'])
+        ) v (what, value, labels)
+       where (value = any (labels)) is not true group by what, value
+      union all
+      select 'public.messages', 'type', m.type::text, count(*)
+        from public.messages m where (m.type::text = any (array['text', 'audio', 'system'])) is not true group by m.type::text
+      union all
+      select 'public.sessions', 'id, user_id or a time', null, count(*)
+        from public.sessions s
+       where num_nulls(s.id, s.user_id, s.created_at, s.updated_at, s.last_accessed) > 0 having count(*) > 0
+      union all
+      select 'public.messages', 'id, session_id, user_id, sequence_number, content or created_at', null, count(*)
+        from public.messages m
+       where num_nulls(m.id, m.session_id, m.user_id, m.sequence_number, m.content, m.created_at) > 0 having count(*) > 0
+      union all
+      select 'public.messages', 'session_id', 'the id of no session', count(*)
+        from public.messages m
+       where m.session_id is not null and not exists (select from public.sessions s where s.id = m.session_id) having count(*) > 0
+    ) bad;
+  if obstacles is not null then
+    raise exception using
+      errcode = 'data_exception',
+      message = 'Some rows do not fit the new tables. Nothing was changed.',
+      detail = array_to_string(obstacles, E'\n'),
+      hint = 'Mend these rows, or use `tandem migrate`, whose plan file can map their values.';
+  end if;
+
+  -- What is kept besides the rows: indexes that the new tables do not have anyway, and comments.
+  select array_agg(pg_get_indexdef(i.indexrelid) order by c.relname) into kept_indexes
+    from pg_index i join pg_class c on c.oid = i.indexrelid
+   where i.indrelid = any (flat_tables) and not i.indisunique and c.relname <> all (array[
+     'messages_session_id_idx', 'messages_sequence_number_idx', 'messages_user_id_created_at_idx', 'messages_content_search_idx']);
+  select array_agg(case when a.attname is null then format('comment on table %s is %L', d.objoid::regclass, d.description)
+                        else format('comment on column %s.%I is %L', d.objoid::regclass, a.attname, d.description) end)
+    into kept_comments
+    from pg_description d left join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid and a.attnum > 0
+   where d.classoid = 'pg_class'::regclass and d.objoid = any (flat_tables);
+
+  ------------------------------------------------------------------------------------------------------------------
+  -- The flat tables step aside with their indexes and constraints, so that all names are free.
+
+  -- DROP … IF EXISTS below would remark on everything that a new table does not have yet.
+  perform set_config('client_min_messages', 'warning', true);
+
+  create schema tandem_flat;
+  alter table public.messages set schema tandem_flat;
+  alter table public.sessions set schema tandem_flat;
+
+  ------------------------------------------------------------------------------------------------------------------
+  -- The new tables.
+
+-- The partitioned table, its partitions and the registry of session ids, without any key or index: they are built once
+-- the rows are in. Constraints on single columns carry the names that they would have in a table called sessions,
+-- whatever the table is called while it is being filled.
+
+do $do$
+begin
+  if to_regnamespace('private') is null then
+    create schema private;
+    comment on schema private is 'Helpers of the tables. Not exposed by the API, and no API role may use it.';
+  end if;
+end
+$do$;
+
+create table "public"."sessions" (
+  "id" uuid constraint sessions_id_not_null not null default gen_random_uuid(),
+  "user_id" uuid constraint sessions_user_id_not_null not null,
+  "language" "public".session_language constraint sessions_language_not_null not null,
+  "level" "public".session_level constraint sessions_level_not_null not null,
+  "status" "public".session_status constraint sessions_status_not_null not null default 'active',
+  "title" text,
+  "created_at" timestamptz constraint sessions_created_at_not_null not null default now(),
+  "updated_at" timestamptz constraint sessions_updated_at_not_null not null default now(),
+  "last_accessed" timestamptz constraint sessions_last_accessed_not_null not null default now()
+) partition by list ("status");
+
+create table "public"."sessions_active" partition of "public"."sessions" for values in ('active');
+create table "public"."sessions_archived" partition of "public"."sessions" for values in ('archived');
+create table "public"."sessions_deleted" partition of "public"."sessions" for values in ('deleted');
+
+comment on table "public"."sessions" is 'Practice sessions, partitioned by status.';
+
+-- A partition that is queried directly does not ask its parent's policies: each has its own switch, and no policy.
+alter table "public"."sessions" enable row level security;
+alter table "public"."sessions_active" enable row level security;
+alter table "public"."sessions_archived" enable row level security;
+alter table "public"."sessions_deleted" enable row level security;
+
+revoke all on
+  "public"."sessions",
+  "public"."sessions_active",
+  "public"."sessions_archived",
+  "public"."sessions_deleted"
+from public, anon, authenticated, service_role;
+
+create table private.session_keys (
+  id uuid not null,
+  status "public".session_status not null,
+  language "public".session_language not null
+);
+
+comment on table private.session_keys is
+  'One row per session, whatever its partition: makes its id unique, is what messages refer to, and tells them their language. Kept by triggers.';
+
+alter table private.session_keys enable row level security;
+revoke all on private.session_keys from public, anon, authenticated, service_role;
+
+-- The new messages, without any key or index: they are built once the rows are in.
+
+-- A function and not a CASE in the column's expression: it can be improved in this one place and rows be refreshed bit
+-- by bit (UPDATE … SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
+-- IMMUTABLE holds as long as the configurations of pg_catalog are not altered.
+create or replace function private.to_search(language "public".session_language, content text) returns tsvector
+language plpgsql immutable parallel safe
+set search_path = ''
+as $function$
+declare
+  -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
+  beginning constant text := left(content, 60000);
+begin
+  return case language
+    when 'en' then to_tsvector('pg_catalog.english'::regconfig, beginning)
+    when 'es' then to_tsvector('pg_catalog.spanish'::regconfig, beginning)
+    when 'fr' then to_tsvector('pg_catalog.french'::regconfig, beginning)
+    when 'de' then to_tsvector('pg_catalog.german'::regconfig, beginning)
+  end;
+end
+$function$;
+
+comment on function private.to_search("public".session_language, text) is
+  'What messages.content_search holds. Everyone who may write a message executes it, so it stays open to PUBLIC.';
+
+create table "public"."messages" (
+  "id" uuid constraint messages_id_not_null not null default gen_random_uuid(),
+  "session_id" uuid constraint messages_session_id_not_null not null,
+  "user_id" uuid constraint messages_user_id_not_null not null,
+  "type" "public".message_type constraint messages_type_not_null not null default 'text',
+  "sequence_number" integer constraint messages_sequence_number_not_null not null,
+  "content" text constraint messages_content_not_null not null,
+  "created_at" timestamptz constraint messages_created_at_not_null not null default now(),
+  language "public".session_language constraint messages_language_not_null not null,
+  content_search tsvector generated always as (private.to_search(language, "content")) stored
+);
+
+comment on table "public"."messages" is 'Messages of the practice sessions.';
+comment on column "public"."messages".language is 'The language of the session, kept by triggers: it decides how the content is searched.';
+
+alter table "public"."messages" enable row level security;
+revoke all on "public"."messages" from public, anon, authenticated, service_role;
+
+  foreach kept_statement in array coalesce(kept_comments, '{}') loop
+    execute kept_statement;
+  end loop;
+
+  ------------------------------------------------------------------------------------------------------------------
+  -- The rows.
+
+  insert into public.sessions (id, user_id, language, level, status, title, created_at, updated_at, last_accessed)
+  select s.id, s.user_id, s.language::text::public.session_language, s.level::text::public.session_level,
+         s.status::text::public.session_status, s.title, s.created_at, s.updated_at, s.last_accessed
+    from tandem_flat.sessions s;
+
+  insert into public.messages (id, session_id, user_id, type, sequence_number, content, created_at, language)
+  select m.id, m.session_id, m.user_id, m.type::text::public.message_type, m.sequence_number, m.content, m.created_at,
+         s.language::text::public.session_language
+    from tandem_flat.messages m join tandem_flat.sessions s on s.id = m.session_id;
+
+  ------------------------------------------------------------------------------------------------------------------
+  -- Keys, indexes, the registry of session ids.
+
+-- Keys, indexes and the registry of the filled sessions. Nobody but the move itself writes to them yet.
+
+insert into private.session_keys (id, status, language)
+select "id", "status", "language" from "public"."sessions";
+
+alter table private.session_keys add constraint session_keys_pkey primary key (id);
+alter table private.session_keys add constraint session_keys_id_status_key unique (id, status);
+
+alter table "public"."sessions" add constraint sessions_pkey primary key ("id", "status");
+
+-- A key of a partitioned table must contain the partition key, so the primary key alone would let one id stand in two
+-- partitions. The registry has each id once, with one status: this reference refuses the second row. Deferred, because
+-- a change of status changes both sides.
+alter table "public"."sessions" add constraint sessions_id_status_fkey
+  foreign key ("id", "status") references private.session_keys (id, status)
+  deferrable initially deferred;
+
+create index sessions_active_user_id_idx on "public"."sessions_active" ("user_id");
+create index sessions_active_last_accessed_idx on "public"."sessions_active" ("last_accessed");
+create index sessions_archived_user_id_idx on "public"."sessions_archived" ("user_id");
+create index sessions_archived_last_accessed_idx on "public"."sessions_archived" ("last_accessed");
+-- Without it, deleting a user would scan every deleted session.
+create index sessions_deleted_user_id_idx on "public"."sessions_deleted" ("user_id");
+
+-- A change of status is a DELETE and an INSERT to a partitioned table, and this runs between the two: before the
+-- trigger on DELETE looks, the registry has the new status. It must be a BEFORE trigger for just that reason.
+create or replace function private.session_key_put() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  insert into private.session_keys as k (id, status, language)
+  values (new."id", new."status", new."language")
+  on conflict (id) do update set status = excluded.status, language = excluded.language
+    -- With the same status there is such a session, and ON CONFLICT may leave it as it is: so must we.
+    where k.status <> excluded.status;
+  return new;
+end
+$function$;
+
+-- Only where the old status still stands in the registry: otherwise the session has merely moved to another partition,
+-- and deleting its key would delete its messages.
+create or replace function private.session_key_remove() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  delete from private.session_keys k where k.id = old."id" and k.status = old."status";
+  return null;
+end
+$function$;
+
+-- Renames the key instead of making a second one: what refers to it refuses (messages), as it did with the flat table.
+create or replace function private.session_key_rename() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  update private.session_keys k
+     set id = new."id", status = new."status", language = new."language"
+   where k.id = old."id";
+  return new;
+end
+$function$;
+
+-- The language of a session that stays in its partition; one that moves at the same time goes through session_key_put.
+create or replace function private.session_key_set_language() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  -- The strong lock waits for messages that are just being written with the old language (they hold KEY SHARE), so that
+  -- whoever passes the change on to the messages of the session sees all of them.
+  perform from private.session_keys k where k.id = new."id" for update;
+  update private.session_keys k set language = new."language" where k.id = new."id";
+  return null;
+end
+$function$;
+
+revoke all on function
+  private.session_key_put(),
+  private.session_key_remove(),
+  private.session_key_rename(),
+  private.session_key_set_language()
+from public;
+
+-- BEFORE triggers fire in the order of their names. These two must be the last: they write down what an application's own
+-- triggers made of the row, and nothing for a row that one of them suppressed.
+create trigger zz_session_key_put before insert on "public"."sessions"
+  for each row execute function private.session_key_put();
+create trigger session_key_remove after delete on "public"."sessions"
+  for each row execute function private.session_key_remove();
+create trigger zz_session_key_rename before update on "public"."sessions"
+  for each row when (old."id" is distinct from new."id")
+  execute function private.session_key_rename();
+create trigger session_key_set_language after update on "public"."sessions"
+  for each row when (old."language" is distinct from new."language")
+  execute function private.session_key_set_language();
+
+-- ALWAYS: a writer with session_replication_role = replica would otherwise leave the registry behind.
+alter table "public"."sessions" enable always trigger zz_session_key_put;
+alter table "public"."sessions" enable always trigger session_key_remove;
+alter table "public"."sessions" enable always trigger zz_session_key_rename;
+alter table "public"."sessions" enable always trigger session_key_set_language;
+
+analyze private.session_keys;
+analyze "public"."sessions";
+
+-- Keys and indexes of the filled messages.
+
+alter table "public"."messages" add constraint messages_pkey primary key ("id");
+
+create index messages_session_id_idx on "public"."messages" ("session_id");
+create index messages_sequence_number_idx on "public"."messages" ("session_id", "sequence_number");
+-- Under row security this index serves the search, too: @@ is not leakproof, so the policy's condition comes first.
+create index messages_user_id_created_at_idx on "public"."messages" ("user_id", "created_at" desc);
+-- fastupdate off: a pending list makes some searches slow and some inserts very slow.
+create index messages_content_search_idx on "public"."messages" using gin (content_search) with (fastupdate = off);
+
+analyze "public"."messages";
+
+-- For the plain files. Online the same constraints are added NOT VALID and validated afterwards.
+
+alter table "public"."sessions" add constraint sessions_user_id_fkey
+  foreign key ("user_id") references auth.users (id) on delete cascade;
+alter table "public"."messages" add constraint messages_session_id_fkey
+  foreign key ("session_id") references private.session_keys (id) on delete cascade;
+alter table "public"."messages" add constraint messages_user_id_fkey
+  foreign key ("user_id") references auth.users (id) on delete cascade;
+
+  foreach kept_statement in array coalesce(kept_indexes, '{}') loop
+    execute replace(kept_statement, ' ON tandem_flat.', ' ON public.');
+  end loop;
+
+  ------------------------------------------------------------------------------------------------------------------
+  -- Other tables that referred to the flat ones refer to the new ones, under the same names and rules: to messages
+  -- itself, but to the registry for sessions, whose own key is not the id alone.
+
+  for pointing in
+    select c.conname, c.conrelid::regclass as relation, replace(replace(pg_get_constraintdef(c.oid),
+             ' REFERENCES tandem_flat.sessions(', ' REFERENCES private.session_keys('),
+             ' REFERENCES tandem_flat.messages(', ' REFERENCES public.messages(') as definition
+      from pg_constraint c
+     where c.contype = 'f' and c.confrelid = any (flat_tables) and c.conrelid <> all (flat_tables) and c.conparentid = 0
+  loop
+    execute format('alter table %s drop constraint %I', pointing.relation, pointing.conname);
+    execute format('alter table %s add constraint %I %s', pointing.relation, pointing.conname, pointing.definition);
+  end loop;
+
+  ------------------------------------------------------------------------------------------------------------------
+  -- Every column of every row, both ways: EXCEPT ALL finds a missing row, a changed one and one too many.
+
+  select count(*) into differing from (
+    (select id, user_id, language::text, level::text, status::text, title::text, created_at, updated_at, last_accessed from tandem_flat.sessions
+     except all
+     select id, user_id, language::text, level::text, status::text, title, created_at, updated_at, last_accessed from public.sessions)
+    union all
+    (select id, user_id, language::text, level::text, status::text, title, created_at, updated_at, last_accessed from public.sessions
+     except all
+     select id, user_id, language::text, level::text, status::text, title::text, created_at, updated_at, last_accessed from tandem_flat.sessions)
+  ) difference;
+  if differing > 0 then
+    raise exception '% rows of sessions differ from the flat table. Nothing was changed.', differing;
+  end if;
+
+  select count(*) into differing from (
+    (select id, session_id, user_id, type::text, sequence_number, content::text, created_at from tandem_flat.messages
+     except all
+     select id, session_id, user_id, type::text, sequence_number, content, created_at from public.messages)
+    union all
+    (select id, session_id, user_id, type::text, sequence_number, content, created_at from public.messages
+     except all
+     select id, session_id, user_id, type::text, sequence_number, content::text, created_at from tandem_flat.messages)
+  ) difference;
+  if differing > 0 then
+    raise exception '% rows of messages differ from the flat table. Nothing was changed.', differing;
+  end if;
+  if exists (select from public.messages m join public.sessions s on s.id = m.session_id where m.language <> s.language) then
+    raise exception 'Some messages have another language than their session. Nothing was changed.';
+  end if;
+
+  drop table tandem_flat.messages;
+  drop table tandem_flat.sessions;
+  drop schema tandem_flat;
+
+  ------------------------------------------------------------------------------------------------------------------
+  -- Triggers, row security, statistics, search.
+
+-- What keeps messages right while applications write to them. Runs in the moment of the cutover, under the final names:
+-- everything here only writes to the catalog.
+
+-- An application need not know the column language, nor count its messages.
+create or replace function private.message_complete() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+declare
+  session_language "public".session_language;
+begin
+  if tg_op = 'INSERT' and new."sequence_number" is null then
+    -- One writer at a time per session, or two would get one number. Does not hold up writers who bring a number.
+    select k.language into session_language from private.session_keys k
+     where k.id = new."session_id" for no key update;
+    new."sequence_number" := (
+      select coalesce(max(m."sequence_number"), 0) + 1 from "public"."messages" m
+       where m."session_id" = new."session_id"
+    );
+  else
+    -- The lock that the foreign key takes anyway, taken earlier: the language cannot change under our feet.
+    select k.language into session_language from private.session_keys k
+     where k.id = new."session_id" for key share;
+  end if;
+  -- No such session: the foreign key refuses the row with 23503, which 23502 from here would hide.
+  new.language := coalesce(session_language, new.language, 'en');
+  return new;
+end
+$function$;
+
+-- Hangs on the registry and not on sessions: a partitioned table fires no AFTER UPDATE trigger for a row that moves to
+-- another partition, and in AFTER INSERT the old language is gone. The registry is a plain table and sees old and new.
+create or replace function private.messages_follow_language() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  update "public"."messages" m set language = new.language
+   where m."session_id" = new.id and m.language is distinct from new.language;
+  return null;
+end
+$function$;
+
+-- TRUNCATE of the flat sessions was refused while messages referred to them; nothing refers to the partitioned ones,
+-- so without this their keys and messages would stay behind. It runs after the truncation, so that
+-- TRUNCATE sessions, messages passes.
+create or replace function private.session_keys_truncate() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  if exists (
+    select from private.session_keys k join "public"."messages" m on m."session_id" = k.id
+     where not exists (select from "public"."sessions" s where s."id" = k.id and s."status" = k.status)
+  ) then
+    raise exception using
+      errcode = 'feature_not_supported',
+      message = format('Cannot truncate %I: there are messages of its sessions.', tg_table_name),
+      hint = 'Truncate sessions and messages in one command, or delete the sessions.';
+  end if;
+  delete from private.session_keys k
+   where not exists (select from "public"."sessions" s where s."id" = k.id and s."status" = k.status);
+  return null;
+end
+$function$;
+
+revoke all on function
+  private.message_complete(),
+  private.messages_follow_language(),
+  private.session_keys_truncate()
+from public;
+
+create trigger message_complete before insert on "public"."messages"
+  for each row execute function private.message_complete();
+create trigger message_refresh_language before update on "public"."messages"
+  for each row when (
+    old."session_id" is distinct from new."session_id"
+    or old.language is distinct from new.language
+  )
+  execute function private.message_complete();
+create trigger messages_follow_language after update on private.session_keys
+  for each row when (old.language is distinct from new.language)
+  execute function private.messages_follow_language();
+
+-- A statement trigger is not handed down to partitions, and TRUNCATE may name one.
+create trigger session_keys_truncate after truncate on "public"."sessions"
+  for each statement execute function private.session_keys_truncate();
+create trigger session_keys_truncate after truncate on "public"."sessions_active"
+  for each statement execute function private.session_keys_truncate();
+create trigger session_keys_truncate after truncate on "public"."sessions_archived"
+  for each statement execute function private.session_keys_truncate();
+create trigger session_keys_truncate after truncate on "public"."sessions_deleted"
+  for each statement execute function private.session_keys_truncate();
+
+-- ALWAYS, as the triggers that keep the registry.
+alter table private.session_keys enable always trigger messages_follow_language;
+alter table "public"."sessions" enable always trigger session_keys_truncate;
+alter table "public"."sessions_active" enable always trigger session_keys_truncate;
+alter table "public"."sessions_archived" enable always trigger session_keys_truncate;
+alter table "public"."sessions_deleted" enable always trigger session_keys_truncate;
+
+-- Who may do what with sessions: a signed-in user with their own rows, service_role with all, anon nothing. Policies hang
+-- on the table itself and not on its name: they stand before the cutover, and there is no moment without them.
+-- (select auth.uid()): evaluated once per statement, not once per row.
+
+drop policy if exists sessions_select_own on "public"."sessions";
+create policy sessions_select_own on "public"."sessions" for select to authenticated
+  using ("user_id" = (select auth.uid()));
+
+drop policy if exists sessions_insert_own on "public"."sessions";
+create policy sessions_insert_own on "public"."sessions" for insert to authenticated
+  with check ("user_id" = (select auth.uid()));
+
+-- USING: which rows. WITH CHECK: what becomes of them; without it a row could be handed to somebody else.
+drop policy if exists sessions_update_own on "public"."sessions";
+create policy sessions_update_own on "public"."sessions" for update to authenticated
+  using ("user_id" = (select auth.uid()))
+  with check ("user_id" = (select auth.uid()));
+
+drop policy if exists sessions_delete_own on "public"."sessions";
+create policy sessions_delete_own on "public"."sessions" for delete to authenticated
+  using ("user_id" = (select auth.uid()));
+
+-- From each relation by name, and first of all: default privileges (Supabase's are such) may have opened it to everyone.
+revoke all on
+  "public"."sessions",
+  "public"."sessions_active",
+  "public"."sessions_archived",
+  "public"."sessions_deleted",
+  private.session_keys
+from public, anon, authenticated, service_role;
+
+grant select, insert, update, delete on "public"."sessions" to authenticated;
+-- The partitions stay closed to the API, and so does the registry: only triggers write to it.
+grant all on
+  "public"."sessions",
+  "public"."sessions_active",
+  "public"."sessions_archived",
+  "public"."sessions_deleted"
+to service_role;
+
+-- Who may do what with messages. Foreign keys do not ask row security: that a message goes into a session of the
+-- caller's own is for the policy to see to.
+
+drop policy if exists messages_select_own on "public"."messages";
+create policy messages_select_own on "public"."messages" for select to authenticated
+  using ("user_id" = (select auth.uid()));
+
+drop policy if exists messages_insert_own on "public"."messages";
+create policy messages_insert_own on "public"."messages" for insert to authenticated
+  with check (
+    "user_id" = (select auth.uid())
+    and exists (
+      select from "public"."sessions" as own_session
+       where own_session."id" = "public"."messages"."session_id" and own_session."user_id" = (select auth.uid())
+    )
+  );
+
+drop policy if exists messages_update_own on "public"."messages";
+create policy messages_update_own on "public"."messages" for update to authenticated
+  using ("user_id" = (select auth.uid()))
+  with check (
+    "user_id" = (select auth.uid())
+    and exists (
+      select from "public"."sessions" as own_session
+       where own_session."id" = "public"."messages"."session_id" and own_session."user_id" = (select auth.uid())
+    )
+  );
+
+drop policy if exists messages_delete_own on "public"."messages";
+create policy messages_delete_own on "public"."messages" for delete to authenticated
+  using ("user_id" = (select auth.uid()));
+
+revoke all on "public"."messages" from public, anon, authenticated, service_role;
+grant select, insert, update, delete on "public"."messages" to authenticated;
+grant all on "public"."messages" to service_role;
+
+-- Who may do what with feedback: whoever may see the message. Runs at the cutover under the final names: a policy refers
+-- to the table it was created with, and would go on reading the retired messages.
+
+drop policy if exists message_feedback_select_own on "public".message_feedback;
+create policy message_feedback_select_own on "public".message_feedback for select to authenticated
+  using (exists (
+    select from "public"."messages" as own_message
+     where own_message."id" = "public".message_feedback.message_id and own_message."user_id" = (select auth.uid())
+  ));
+
+drop policy if exists message_feedback_insert_own on "public".message_feedback;
+create policy message_feedback_insert_own on "public".message_feedback for insert to authenticated
+  with check (exists (
+    select from "public"."messages" as own_message
+     where own_message."id" = "public".message_feedback.message_id and own_message."user_id" = (select auth.uid())
+  ));
+
+drop policy if exists message_feedback_update_own on "public".message_feedback;
+create policy message_feedback_update_own on "public".message_feedback for update to authenticated
+  using (exists (
+    select from "public"."messages" as own_message
+     where own_message."id" = "public".message_feedback.message_id and own_message."user_id" = (select auth.uid())
+  ))
+  with check (exists (
+    select from "public"."messages" as own_message
+     where own_message."id" = "public".message_feedback.message_id and own_message."user_id" = (select auth.uid())
+  ));
+
+drop policy if exists message_feedback_delete_own on "public".message_feedback;
+create policy message_feedback_delete_own on "public".message_feedback for delete to authenticated
+  using (exists (
+    select from "public"."messages" as own_message
+     where own_message."id" = "public".message_feedback.message_id and own_message."user_id" = (select auth.uid())
+  ));
+
+revoke all on "public".message_feedback from public, anon, authenticated, service_role;
+grant select, insert, update, delete on "public".message_feedback to authenticated;
+grant all on "public".message_feedback to service_role;
+
+-- Figures per user and status, counted ahead. Every statement can be run again.
+
+create materialized view if not exists "public".session_stats as
+select
+  s.user_id,
+  s.status,
+  s.sessions,
+  coalesce(m.messages, 0) as messages,
+  coalesce(m.text_messages, 0) as text_messages,
+  coalesce(m.audio_messages, 0) as audio_messages,
+  coalesce(m.system_messages, 0) as system_messages,
+  f.average_overall_score,
+  f.average_grammar_score,
+  f.average_vocabulary_score,
+  f.average_fluency_score,
+  f.average_pronunciation_score,
+  least(s.first_activity, m.first_activity) as first_activity,
+  greatest(s.last_activity, m.last_activity) as last_activity
+from (
+  select "user_id" as user_id, "status" as status, count(*) as sessions,
+    min("created_at") as first_activity, max("last_accessed") as last_activity
+  from "public"."sessions"
+  group by 1, 2
+) s
+left join (
+  select owner."user_id" as user_id, owner."status" as status,
+    count(*) as messages,
+    count(*) filter (where message."type" = 'text') as text_messages,
+    count(*) filter (where message."type" = 'audio') as audio_messages,
+    count(*) filter (where message."type" = 'system') as system_messages,
+    min(message."created_at") as first_activity, max(message."created_at") as last_activity
+  from "public"."messages" message join "public"."sessions" owner on owner."id" = message."session_id"
+  group by 1, 2
+) m on m.user_id = s.user_id and m.status = s.status
+-- Apart from the messages, and over feedback rows: joined to them, a message with two feedbacks would count twice.
+left join (
+  select owner."user_id" as user_id, owner."status" as status,
+    round(avg(feedback.overall_score), 2) as average_overall_score,
+    round(avg(feedback.grammar_score), 2) as average_grammar_score,
+    round(avg(feedback.vocabulary_score), 2) as average_vocabulary_score,
+    round(avg(feedback.fluency_score), 2) as average_fluency_score,
+    round(avg(feedback.pronunciation_score), 2) as average_pronunciation_score
+  from "public".message_feedback feedback
+    join "public"."messages" message on message."id" = feedback.message_id
+    join "public"."sessions" owner on owner."id" = message."session_id"
+  group by 1, 2
+) f on f.user_id = s.user_id and f.status = s.status
+with no data;
+
+comment on materialized view "public".session_stats is
+  'Sessions, messages and scores per user and status, as of the last refresh. Closed to the API: my_session_stats shows the caller''s own rows.';
+
+-- REFRESH … CONCURRENTLY needs it, and it finds one user's rows.
+create unique index if not exists session_stats_user_status_idx on "public".session_stats (user_id, status);
+
+-- A materialized view cannot have row security.
+revoke all on "public".session_stats from public, anon, authenticated, service_role;
+grant select on "public".session_stats to service_role;
+
+-- The first refresh cannot be a concurrent one; later ones are (the keeper runs them).
+do $do$
+begin
+  if not (select relispopulated from pg_catalog.pg_class where oid = $identifier$"public".session_stats$identifier$::regclass) then
+    refresh materialized view "public".session_stats;
+  end if;
+end
+$do$;
+
+create or replace function private.my_session_stats() returns setof "public".session_stats
+language sql stable security definer
+set search_path = ''
+as $function$
+  select s.* from "public".session_stats s where s.user_id = (select auth.uid())
+$function$;
+
+revoke all on function private.my_session_stats() from public, anon, authenticated, service_role;
+grant execute on function private.my_session_stats() to authenticated, service_role;
+
+create or replace view "public".my_session_stats with (security_invoker = true) as
+select
+  status, sessions, messages, text_messages, audio_messages, system_messages,
+  average_overall_score, average_grammar_score, average_vocabulary_score, average_fluency_score, average_pronunciation_score,
+  first_activity, last_activity
+from private.my_session_stats();
+
+comment on view "public".my_session_stats is 'The caller''s own rows of session_stats.';
+
+revoke all on "public".my_session_stats from public, anon, authenticated, service_role;
+grant select on "public".my_session_stats to authenticated, service_role;
+
+-- Full-text search over messages in four languages. Every statement can be run again.
+
+do $do$
+begin
+  if to_regtype($identifier$"public".message_match$identifier$) is null then
+    -- A type and not RETURNS TABLE, whose columns session_id and user_id would collide with the parameters.
+    create type "public".message_match as (
+      id uuid,
+      session_id uuid,
+      session_title text,
+      user_id uuid,
+      type "public".message_type,
+      sequence_number integer,
+      language "public".session_language,
+      content text,
+      created_at timestamptz,
+      rank real
+    );
+  end if;
+end
+$do$;
+
+comment on type "public".message_match is 'A message that search_messages found.';
+
+-- SECURITY INVOKER: row security decides what the caller finds; user_id only narrows it.
+-- A custom plan for each call: with the arguments known, those that are null fall away and the right index is chosen.
+create or replace function "public".search_messages(query text, session_id uuid default null, user_id uuid default null)
+returns setof "public".message_match
+language plpgsql stable
+set search_path = ''
+set plan_cache_mode = force_custom_plan
+set client_min_messages = warning
+as $function$
+#variable_conflict use_column
+declare
+  -- The same configurations as in private.to_search.
+  en tsquery := websearch_to_tsquery('pg_catalog.english'::regconfig, search_messages.query);
+  es tsquery := websearch_to_tsquery('pg_catalog.spanish'::regconfig, search_messages.query);
+  fr tsquery := websearch_to_tsquery('pg_catalog.french'::regconfig, search_messages.query);
+  de tsquery := websearch_to_tsquery('pg_catalog.german'::regconfig, search_messages.query);
+  reading tsquery;
+  in_any_language tsquery;
+begin
+  -- A reading of stop words only finds nothing, and one that only excludes would find nearly everything.
+  if querytree(en) in ('', 'T') then en := null; end if;
+  if querytree(es) in ('', 'T') then es := null; end if;
+  if querytree(fr) in ('', 'T') then fr := null; end if;
+  if querytree(de) in ('', 'T') then de := null; end if;
+  foreach reading in array array[en, es, fr, de] loop
+    in_any_language := coalesce(in_any_language || reading, in_any_language, reading);
+  end loop;
+  if in_any_language is null then
+    return;
+  end if;
+
+  return query
+  select best.id, best.session_id, s."title"::text, best.user_id, best.type, best.sequence_number, best.language,
+         best.content, best.created_at, best.rank
+    from (
+      select m."id" as id, m."session_id" as session_id, m."user_id" as user_id,
+             m."type" as type, m."sequence_number" as sequence_number, m.language,
+             m."content" as content, m."created_at" as created_at,
+             ts_rank_cd(m.content_search, spoken.query) as rank
+        from "public"."messages" m
+       cross join lateral (select case m.language when 'en' then en when 'es' then es when 'fr' then fr when 'de' then de end) as spoken (query)
+       -- The first condition is for the index, the second decides: a row is read in its own language only.
+       where m.content_search @@ in_any_language
+         and m.content_search @@ spoken.query
+         and (search_messages.session_id is null or m."session_id" = search_messages.session_id)
+         and (search_messages.user_id is null or m."user_id" = search_messages.user_id)
+       order by rank desc, created_at desc, id
+       limit 1000
+    ) best
+    left join "public"."sessions" s on s."id" = best.session_id
+   order by best.rank desc, best.created_at desc, best.id;
+end
+$function$;
+
+comment on function "public".search_messages(text, uuid, uuid) is
+  'Messages that match a web-style query ("phrase", or, -word), best first, at most 1000; of one session or user where given. A message is read in the language of its session.';
+
+revoke all on function "public".search_messages(text, uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function "public".search_messages(text, uuid, uuid) to authenticated, service_role;
+
+-- Relationships for PostgREST: select=*,messages(*) on sessions and select=*,sessions(*) on messages. It finds them by
+-- foreign keys, and messages refer to the registry now. Without SET search_path, so that the planner can inline them
+-- (which is what makes filters reach the index); every name in them is qualified instead.
+
+create or replace function "public"."messages"("public"."sessions") returns setof "public"."messages"
+language sql stable
+as $function$
+  select m.* from "public"."messages" m where m."session_id" operator(pg_catalog.=) $1."id"
+$function$;
+
+create or replace function "public"."sessions"("public"."messages") returns setof "public"."sessions" rows 1
+language sql stable
+as $function$
+  select s.* from "public"."sessions" s where s."id" operator(pg_catalog.=) $1."session_id"
+$function$;
+
+revoke all on function "public"."messages"("public"."sessions"), "public"."sessions"("public"."messages") from public, anon, authenticated, service_role;
+grant execute on function "public"."messages"("public"."sessions"), "public"."sessions"("public"."messages") to authenticated, service_role;
+
+-- PostgREST reads its schema cache again; nobody listens where there is none.
+notify pgrst, 'reload schema';
+
+  perform set_config('search_path', previous_search_path, true), set_config('lock_timeout', previous_lock_timeout, true),
+          set_config('client_min_messages', previous_messages, true);
+end
+$phase5$;
+
+reset statement_timeout;

@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest';
+import { fewRows } from '../../engine/flat-database.ts';
+import { tandemOn } from '../../engine/tandem.ts';
+import { useDatabase } from '../../support/database.ts';
+
+const database = useDatabase(fewRows);
+
+/** A flat database with everything hanging on its tables that a live application may have hung there. */
+const HANGING = `
+
+  CREATE VIEW public.open_sessions WITH (security_invoker = true) AS
+    SELECT s.id, s.user_id, s.title FROM public.sessions s WHERE s.title IS NOT NULL;
+  COMMENT ON VIEW public.open_sessions IS 'sessions with a title';
+  COMMENT ON COLUMN public.open_sessions.title IS 'never null here';
+  GRANT SELECT ON public.open_sessions TO service_role;
+  GRANT UPDATE (title) ON public.open_sessions TO service_role;
+  CREATE VIEW public.open_messages AS
+    SELECT m.id, o.title FROM public.open_sessions o JOIN public.messages m ON m.session_id = o.id;
+  CREATE TABLE public.notes (id int PRIMARY KEY, session_id uuid REFERENCES public.sessions (id) ON DELETE SET NULL);
+  ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY notes_of_own_sessions ON public.notes FOR SELECT TO authenticated
+    USING (EXISTS (SELECT FROM public.sessions s WHERE s.id = notes.session_id AND s.user_id = auth.uid()));
+  CREATE POLICY messages_of_own_sessions ON public.messages FOR SELECT TO authenticated
+    USING (EXISTS (SELECT FROM public.sessions s WHERE s.id = messages.session_id AND s.title <> 'hidden'));
+  CREATE FUNCTION public.count_sessions() RETURNS bigint LANGUAGE sql STABLE BEGIN ATOMIC SELECT count(*) FROM public.sessions; END;
+  CREATE PUBLICATION supabase_realtime FOR TABLE public.sessions, public.messages (id, content) WHERE (id IS NOT NULL);
+  ALTER TABLE public.messages REPLICA IDENTITY FULL;
+  ALTER TABLE public.sessions SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+  CREATE STATISTICS public.sessions_language_level (dependencies) ON language, level FROM public.sessions;
+`;
+
+/** What each of them says, from the catalog, by names only: equal before and after where nothing is lost. */
+async function hanging() {
+  const { rows } = await database.pool.query<{ line: string }>(`
+    SELECT 'view ' || v.viewname || ' ' || v.definition AS line FROM pg_views v WHERE v.schemaname = 'public' AND v.viewname LIKE 'open%'
+    UNION ALL SELECT 'options ' || relname || reloptions::text FROM pg_class WHERE relname LIKE 'open%' AND reloptions IS NOT NULL
+    UNION ALL SELECT 'acl ' || c.relname || ' ' || g.privilege_type || pg_get_userbyid(g.grantee) FROM pg_class c, aclexplode(c.relacl) g WHERE c.relname LIKE 'open%' AND g.grantee <> c.relowner
+    UNION ALL SELECT 'column acl ' || a.attname || g.privilege_type FROM pg_attribute a, aclexplode(a.attacl) g WHERE a.attrelid = 'public.open_sessions'::regclass
+    UNION ALL SELECT 'comment ' || description FROM pg_description WHERE objoid = 'public.open_sessions'::regclass
+    UNION ALL SELECT 'policy ' || polrelid::regclass || polname || pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polname LIKE '%_of_own_sessions' AND polrelid IN ('public.notes'::regclass, 'public.messages'::regclass)
+    UNION ALL SELECT 'function ' || pg_get_functiondef('public.count_sessions()'::regprocedure)
+    UNION ALL SELECT 'published ' || tablename || attnames::text || coalesce(rowfilter, '') FROM pg_publication_tables WHERE schemaname = 'public' AND tablename = 'messages'
+    UNION ALL SELECT 'published ' || prrelid::regclass FROM pg_publication_rel
+    UNION ALL SELECT 'identity ' || relreplident::text FROM pg_class WHERE oid = 'public.messages'::regclass
+    UNION ALL SELECT 'statistics ' || pg_get_statisticsobjdef(oid) FROM pg_statistic_ext
+    ORDER BY 1`);
+  return rows.map((row) => row.line);
+}
+
+const storage = async (table: string) =>
+  (
+    await database.pool.query<{ reloptions: string[] | null }>(
+      'SELECT reloptions FROM pg_class WHERE oid = $1::regclass',
+      [table],
+    )
+  ).rows[0]?.reloptions;
+
+test('what hangs on the tables is carried over the cutover, and back again', async () => {
+  await database.pool.query(HANGING);
+  const before = await hanging();
+  expect(before).toHaveLength(15);
+  const tandem = tandemOn(database);
+  await tandem.migrate();
+  expect(await hanging()).toEqual(before);
+  expect(await storage('public.sessions_active')).toEqual(['fillfactor=80', 'autovacuum_vacuum_scale_factor=0.05']);
+  // They read the new table, not the retired one of the same rows.
+  const { rows } = await database.pool.query(
+    `INSERT INTO public.sessions (user_id, language, level, title) SELECT id, 'en', 'beginner', 'brand new' FROM auth.users LIMIT 1 RETURNING id`,
+  );
+  const id = rows[0]?.id;
+  expect((await database.pool.query('SELECT FROM public.open_sessions WHERE id = $1', [id])).rowCount).toBe(1);
+  const counts = await database.pool.query(
+    'SELECT public.count_sessions() = (SELECT count(*) FROM public.sessions) AS same',
+  );
+  expect(counts.rows[0]?.same).toBe(true);
+  const root = await database.pool.query("SELECT pubviaroot FROM pg_publication WHERE pubname = 'supabase_realtime'");
+  expect(root.rows[0]?.pubviaroot).toBe(true);
+
+  await tandem.rollback();
+  expect(await hanging()).toEqual(before);
+  expect((await database.pool.query('SELECT FROM public.open_sessions WHERE id = $1', [id])).rowCount).toBe(1);
+  expect(await storage('public.sessions')).toEqual(['fillfactor=80', 'autovacuum_vacuum_scale_factor=0.05']);
+
+  await tandem.migrate();
+  await tandem.finish();
+  expect(await hanging()).toEqual(before);
+});
+
+test('conditions on a column that becomes an enum are carried with constants that have no type', async () => {
+  await database.pool.query(`
+    CREATE VIEW public.active_sessions AS SELECT id, title FROM public.sessions WHERE status = 'active' AND title <> 'it''s::text';
+    CREATE VIEW public.kept_sessions AS SELECT id FROM public.sessions WHERE status IN ('active', 'archived') AND level = ANY (ARRAY['beginner', 'advanced']);
+    CREATE TABLE public.notes (session_id uuid);
+    ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY notes_active ON public.notes USING (EXISTS (SELECT FROM public.sessions s WHERE s.id = session_id AND s.status = 'active'));
+    CREATE FUNCTION public.count_active() RETURNS bigint LANGUAGE sql STABLE
+      BEGIN ATOMIC SELECT count(*) FROM public.sessions WHERE status = 'active'; END`);
+  const counts = async () => {
+    const { rows } = await database.pool.query(`SELECT (SELECT count(*)::int FROM public.active_sessions) AS active,
+      (SELECT count(*)::int FROM public.kept_sessions) AS kept, public.count_active()::int AS counted`);
+    return rows[0];
+  };
+  const before = await counts();
+  expect(before).toMatchObject({ active: expect.any(Number) });
+  const tandem = tandemOn(database);
+  await tandem.migrate();
+  expect(await counts()).toEqual(before);
+  expect((await database.pool.query("SELECT FROM pg_policy WHERE polname = 'notes_active'")).rowCount).toBe(1);
+  await tandem.rollback();
+  expect(await counts()).toEqual(before);
+});
+
+test.each([
+  [
+    'a materialized view',
+    'CREATE MATERIALIZED VIEW public.daily AS SELECT count(*) FROM public.sessions',
+    /materialized view public\.daily/,
+  ],
+  [
+    'a materialized view behind a view',
+    'CREATE VIEW public.v AS SELECT id FROM public.sessions; CREATE MATERIALIZED VIEW public.daily AS SELECT count(*) FROM public.v',
+    /materialized view public\.daily/,
+  ],
+  ['a rule', 'CREATE RULE keep AS ON DELETE TO public.sessions DO INSTEAD NOTHING', /rule keep/],
+  ['a child table', 'CREATE TABLE public.special () INHERITS (public.sessions)', /child table/],
+  [
+    'a function over the row type',
+    "CREATE FUNCTION public.f(public.sessions) RETURNS text LANGUAGE sql AS 'SELECT $1.title'",
+    /function .*f\(.*row type/,
+  ],
+  [
+    'a unique index without the status',
+    'CREATE UNIQUE INDEX one_title ON public.sessions (user_id, title, id)',
+    /one_title/,
+  ],
+])('%s blocks before anything is changed, and is named', async (_, sql, what) => {
+  await database.pool.query(sql);
+  const tandem = tandemOn(database);
+  await expect(tandem.migrate()).rejects.toMatchObject({ code: 'TD011', detail: expect.stringMatching(what) });
+  expect((await database.pool.query("SELECT FROM pg_namespace WHERE nspname = 'tandem'")).rowCount).toBe(0);
+});

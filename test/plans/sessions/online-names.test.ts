@@ -1,0 +1,143 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { catalogDifference } from '../../../src/db/catalog-snapshot.ts';
+import { ensureBuilt } from '../../cli/build.ts';
+import { flatWithRows } from '../../engine/flat-database.ts';
+import { runProgram } from '../../engine/program.ts';
+import { catalogOf, expectNothingOfTandems, rowsOf } from '../../engine/snapshot.ts';
+import { type Config, tandemOn } from '../../engine/tandem.ts';
+import { type Setup, useDatabase } from '../../support/database.ts';
+
+/** The same tables under an application's own names, in a schema of its own; some of them need quotes. */
+const few = flatWithRows('names_few', { sessions: 60, messages: 300 });
+const renamed: Setup = {
+  name: 'renamed',
+  run: async (client) => {
+    await few.run(client);
+    await client.query(`
+      CREATE SCHEMA "My App";
+      ALTER TABLE public.sessions SET SCHEMA "My App";
+      ALTER TABLE public.messages SET SCHEMA "My App";
+      ALTER TABLE "My App".sessions RENAME TO "Chat Rooms";
+      ALTER TABLE "My App".messages RENAME TO lines;
+      ALTER TABLE "My App"."Chat Rooms" RENAME COLUMN user_id TO owner;
+      ALTER TABLE "My App"."Chat Rooms" RENAME COLUMN language TO lang;
+      ALTER TABLE "My App"."Chat Rooms" RENAME COLUMN status TO "State";
+      ALTER TABLE "My App"."Chat Rooms" RENAME COLUMN last_accessed TO "last seen";
+      ALTER TABLE "My App"."Chat Rooms" DROP COLUMN level, ADD COLUMN details jsonb;
+      UPDATE "My App"."Chat Rooms" SET details = jsonb_build_object('level', CASE WHEN lang = 'en' THEN 'advanced' ELSE 'beginner' END);
+      ALTER TABLE "My App".lines RENAME COLUMN id TO line_id;
+      ALTER TABLE "My App".lines RENAME COLUMN session_id TO room;
+      ALTER TABLE "My App".lines RENAME COLUMN user_id TO author;
+      ALTER TABLE "My App".lines RENAME COLUMN content TO "Text";
+      ALTER TABLE "My App".lines RENAME COLUMN sequence_number TO "order";
+      GRANT USAGE ON SCHEMA "My App" TO authenticated, service_role`);
+  },
+};
+const config: Config = {
+  sessions: {
+    table: '"My App"."Chat Rooms"',
+    columns: {
+      user_id: 'owner',
+      language: { column: 'lang' },
+      status: 'State',
+      last_accessed: 'last seen',
+      level: { sql: "s.details->>'level'" },
+    },
+  },
+  messages: {
+    table: '"My App".lines',
+    columns: { id: 'line_id', session_id: 'room', user_id: 'author', content: 'Text', sequence_number: 'order' },
+  },
+};
+
+const database = useDatabase(renamed);
+const SCHEMAS = ['public', 'private', 'auth', 'My App'];
+let directory: string;
+
+beforeAll(async () => {
+  await ensureBuilt();
+  directory = await mkdtemp(join(tmpdir(), 'tandem-names-'));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+describe('tables and columns of other names', () => {
+  let flat: string[];
+  beforeEach(async () => {
+    flat = [...(await catalogOf(database.pool, SCHEMAS)), ...(await rowsOf(database.pool, SCHEMAS))];
+  });
+
+  test.each([
+    { file: 'tandem.config.json', text: JSON.stringify(config) },
+    {
+      file: 'tandem.config.ts',
+      text: `const config: { sessions: object; messages: object } = ${JSON.stringify(config)};\nexport default config;\n`,
+    },
+  ])('$file: there, back, there again and finished', async ({ file, text }) => {
+    const path = join(directory, file);
+    await writeFile(path, text);
+    const tandem = async (...args: string[]) => {
+      const { exitCode, last } = await runProgram(database.url, [...args, '--plan', path, '--json']);
+      expect({ args, exitCode, last }).toMatchObject({ exitCode: 0 });
+    };
+    await tandem('migrate', '--yes');
+    await expectNewShape();
+    for (const command of [['rollback', '--yes'], ['finish', '--yes'], ['migrate', '--yes'], ['verify']]) {
+      const without = await runProgram(database.url, [...command, '--json']);
+      expect(without).toMatchObject({
+        exitCode: 3,
+        last: { ok: false, code: 'TD016', hint: expect.stringContaining('--plan') },
+      });
+    }
+    await tandem('rollback', '--yes');
+    expect(
+      catalogDifference(flat, [
+        ...(await catalogOf(database.pool, SCHEMAS)),
+        ...(await rowsOf(database.pool, SCHEMAS)),
+      ]),
+    ).toEqual([]);
+    await tandem('migrate', '--yes');
+    await tandem('verify');
+    await tandem('finish', '--yes');
+    await tandem('verify');
+    await expectNothingOfTandems(database.pool);
+    await expectNewShape();
+  });
+
+  test('a plan file that speaks of what is not there is refused with a sentence', async () => {
+    const path = join(directory, 'wrong.json');
+    await writeFile(path, JSON.stringify({ sessions: { tabel: 'x' }, messages: { columns: { colour: 'red' } } }));
+    const { exitCode, last } = await runProgram(database.url, ['migrate', '--yes', '--plan', path, '--json']);
+    expect({ exitCode, last }).toMatchObject({
+      exitCode: 2,
+      last: { ok: false, code: 'TD007', detail: expect.stringContaining('tabel') },
+    });
+    const absent = {
+      sessions: { ...config.sessions, columns: { ...config.sessions?.columns, title: 'heading' } },
+      messages: config.messages,
+    };
+    const error = await tandemOn(database, absent as Config)
+      .migrate()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'TD011', detail: expect.stringContaining('there is no column heading') });
+  });
+});
+
+async function expectNewShape(): Promise<void> {
+  const { rows } = await database.pool.query(
+    `SELECT (SELECT count(*)::int FROM "My App"."Chat Rooms") AS rooms,
+            (SELECT count(*)::int FROM "My App"."Chat Rooms_active" WHERE "State" <> 'active') AS misplaced,
+            (SELECT count(*)::int FROM "My App"."Chat Rooms" WHERE (level = 'advanced') <> (lang = 'en')) AS wrong_level,
+            (SELECT count(*)::int FROM "My App".lines l JOIN "My App"."Chat Rooms" r ON r.id = l.room WHERE l.language = r.lang) AS lines,
+            (SELECT count(*)::int FROM "My App".session_stats) > 0 AS stats`,
+  );
+  expect(rows).toEqual([{ rooms: 60, misplaced: 0, wrong_level: 0, lines: 300, stats: true }]);
+  const client = await database.connect();
+  await client.query('SET search_path = "My App"');
+  const found = await client.query(
+    `SELECT id FROM search_messages((SELECT (regexp_match("Text", '[[:alpha:]]{6,}'))[1] FROM lines WHERE language = 'en' AND "Text" ~ '[[:alpha:]]{6,}' LIMIT 1))`,
+  );
+  expect(found.rowCount).toBeGreaterThan(0);
+}

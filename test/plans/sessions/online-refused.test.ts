@@ -1,0 +1,237 @@
+import { describe, expect, test } from 'vitest';
+import { catalogDifference } from '../../../src/db/catalog-snapshot.ts';
+import { type ErrorCode, TandemError } from '../../../src/engine/errors.ts';
+import { flatWithRows } from '../../engine/flat-database.ts';
+import { catalogOf, rowsOf } from '../../engine/snapshot.ts';
+import { type Config, tandemOn } from '../../engine/tandem.ts';
+import { useDatabase } from '../../support/database.ts';
+
+const database = useDatabase(flatWithRows('variants', { sessions: 60, messages: 300 }));
+const query = (sql: string) => database.pool.query(sql);
+
+interface Refusal {
+  readonly name: string;
+  /** What makes the guide's flat tables ones that cannot be moved. */
+  readonly sql?: string;
+  readonly config?: Config;
+  /** Default: TD011, findings. */
+  readonly code?: ErrorCode;
+  readonly exit?: number;
+  /** What is said, in the message or in the findings below it. */
+  readonly says: string | RegExp;
+}
+
+const refusals: Refusal[] = [
+  {
+    name: 'an enum with other labels',
+    sql: "CREATE TYPE public.session_status AS ENUM ('active', 'closed')",
+    says: 'public.session_status: exists with the labels active, closed, not active, archived, deleted',
+  },
+  {
+    name: 'an enum with the labels in another order',
+    sql: "CREATE TYPE public.message_type AS ENUM ('audio', 'text', 'system')",
+    says: 'public.message_type: exists with the labels audio, text, system, not text, audio, system',
+  },
+  {
+    name: "a domain of an enum's name",
+    sql: 'CREATE DOMAIN public.session_level AS text',
+    says: 'public.session_level: a type of this name exists and is no enum',
+  },
+  {
+    name: 'no user_id',
+    sql: 'ALTER TABLE public.sessions DROP COLUMN user_id',
+    says: 'public.sessions: there is no column user_id',
+  },
+  {
+    name: 'a number for an id',
+    sql: `ALTER TABLE public.messages DROP COLUMN id, ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY`,
+    says: 'public.messages: column id is bigint, and the plan needs uuid',
+  },
+  {
+    name: 'a number for a status',
+    sql: 'ALTER TABLE public.sessions ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status TYPE integer USING 1',
+    says: /public\.sessions: column status is integer, and the plan needs public\.session_status/,
+  },
+  {
+    name: 'no primary key',
+    sql: 'ALTER TABLE public.messages DROP CONSTRAINT messages_pkey',
+    says: 'public.messages: has no primary key',
+  },
+  {
+    name: 'a primary key of two columns',
+    sql: 'ALTER TABLE public.messages DROP CONSTRAINT messages_pkey, ADD PRIMARY KEY (id, session_id)',
+    says: 'public.messages: has a primary key of several columns',
+  },
+  {
+    name: 'a view in the place of a table',
+    sql: 'ALTER TABLE public.sessions RENAME TO chats; CREATE VIEW public.sessions AS TABLE public.chats',
+    says: 'public.sessions: is a view, not a plain table',
+  },
+  {
+    name: 'a table that is partitioned already',
+    sql: `ALTER TABLE public.messages RENAME TO m; CREATE TABLE public.messages (LIKE public.m) PARTITION BY HASH (id)`,
+    says: 'public.messages: is a partitioned table, not a plain table',
+  },
+  {
+    name: 'no such table',
+    config: { sessions: { table: 'public.chats' } },
+    code: 'TD005',
+    exit: 2,
+    says: 'There is no table public.chats.',
+  },
+  {
+    name: 'no messages',
+    sql: 'DROP TABLE public.messages',
+    code: 'TD005',
+    exit: 2,
+    says: 'There is no table public.messages.',
+  },
+  {
+    name: 'a unique index that a partitioned table cannot have',
+    sql: 'CREATE UNIQUE INDEX sessions_one_title_idx ON public.sessions (user_id, id)',
+    says: /public\.sessions: unique index sessions_one_title_idx cannot be carried over: .* must contain status/,
+  },
+  {
+    name: 'a unique constraint',
+    sql: 'ALTER TABLE public.messages ADD CONSTRAINT messages_once UNIQUE (session_id, sequence_number, id)',
+    says: /public\.messages: the constraint of index messages_once \(UNIQUE \(session_id, sequence_number, id\)\) is not carried over/,
+  },
+  {
+    name: 'a materialized view that reads one',
+    sql: 'CREATE MATERIALIZED VIEW public.totals AS SELECT count(*) FROM public.messages',
+    says: /public\.messages: materialized view (public\.)?totals/,
+  },
+  {
+    name: 'a rule',
+    sql: 'CREATE RULE keep AS ON DELETE TO public.sessions DO INSTEAD NOTHING',
+    says: /public\.sessions: rule keep on table (public\.)?sessions/,
+  },
+  {
+    name: 'a child table',
+    sql: 'CREATE TABLE public.more () INHERITS (public.messages)',
+    says: /public\.messages: child table (public\.)?more/,
+  },
+  {
+    name: 'a function over the row type',
+    sql: 'CREATE FUNCTION public.label(s public.sessions) RETURNS text LANGUAGE sql AS $$ SELECT s.title $$',
+    says: /public\.sessions: function (public\.)?label\((public\.)?sessions\)/,
+  },
+  {
+    name: "a partition's name taken",
+    sql: 'CREATE TABLE public.sessions_archived (x int)',
+    says: 'the name public.sessions_archived is taken',
+  },
+  {
+    name: 'session_stats taken',
+    sql: 'CREATE VIEW public.session_stats AS SELECT 1 AS x',
+    says: 'the name public.session_stats is taken',
+  },
+  {
+    name: 'search_messages taken',
+    sql: 'CREATE FUNCTION public.search_messages(text, uuid, uuid) RETURNS int LANGUAGE sql AS $$ SELECT 1 $$',
+    says: 'the name public.search_messages(text, uuid, uuid) is taken',
+  },
+  {
+    name: "a column that has the name of one of the guide's additions",
+    sql: 'ALTER TABLE public.messages ADD COLUMN language text, ADD COLUMN content_search text',
+    says: /public\.messages: has a column language, .*\npublic\.messages: has a column content_search, /,
+  },
+  {
+    name: 'no auth.uid()',
+    sql: 'DROP FUNCTION auth.uid()',
+    says: "auth: this database has no auth.uid(), which the guide's row security is written for",
+  },
+  {
+    name: 'nothing of auth',
+    sql: 'DROP SCHEMA auth CASCADE',
+    says: /auth: this database has no auth\.users, no auth\.uid\(\)/,
+  },
+];
+
+describe('before anything is changed, a run is refused for', () => {
+  test.each(refusals)('$name', async ({ sql, config, code = 'TD011', exit = 3, says }) => {
+    if (sql) await query(sql);
+    const before = [...(await catalogOf(database.pool)), ...(await rowsOf(database.pool))];
+    const error = await refusal(tandemOn(database, config).migrate());
+    expect({ code: error.code, exit: error.exitCode }).toEqual({ code, exit });
+    expect(`${error.message}\n${error.detail ?? ''}`).toEqual(
+      typeof says === 'string' ? expect.stringContaining(says) : expect.stringMatching(says),
+    );
+    expect(error.hint).toBeTruthy();
+    expect(catalogDifference(before, [...(await catalogOf(database.pool)), ...(await rowsOf(database.pool))])).toEqual(
+      [],
+    );
+  });
+
+  test('several things at once, which are all said', async () => {
+    await query(
+      "CREATE TYPE public.session_status AS ENUM ('x'); CREATE TABLE public.sessions_active (); UPDATE public.sessions SET level = 'expert'",
+    );
+    const error = await refusal(tandemOn(database).migrate());
+    expect(error.message).toBe('3 findings block the migration; nothing was changed.');
+    for (const part of ['session_status', 'sessions_active', "'expert'"]) expect(error.detail).toContain(part);
+  });
+});
+
+describe('before a row is copied, a run is refused for what the new types do not take', () => {
+  test.each([
+    {
+      name: 'a view',
+      sql: 'CREATE VIEW public.open AS SELECT id, upper(status) AS status FROM public.sessions',
+      says: 'CREATE VIEW',
+    },
+    {
+      name: 'a view of a view',
+      sql: "CREATE VIEW public.v AS SELECT * FROM public.sessions; CREATE VIEW public.w AS SELECT id FROM public.v WHERE level LIKE 'b%'",
+      says: 'CREATE VIEW',
+    },
+    {
+      name: 'an index',
+      sql: "CREATE INDEX active_idx ON public.sessions (user_id) WHERE status = 'active'",
+      says: 'active_idx',
+    },
+    {
+      name: 'a check',
+      sql: "ALTER TABLE public.sessions ADD CONSTRAINT titled CHECK (status <> 'archived' OR title IS NOT NULL) NOT VALID",
+      says: 'titled',
+    },
+    {
+      name: 'a policy',
+      sql: "ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY; CREATE POLICY spoken ON public.messages USING (type = 'audio')",
+      says: 'spoken',
+    },
+    {
+      name: "a trigger's condition",
+      sql: `CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER on_archive BEFORE UPDATE ON public.sessions FOR EACH ROW WHEN (NEW.status = 'archived') EXECUTE FUNCTION public.f()`,
+      says: 'on_archive',
+    },
+  ])('$name', async ({ sql, says }) => {
+    await query(sql);
+    const flat = [
+      ...(await catalogOf(database.pool, ['public', 'private', 'auth'])),
+      ...(await rowsOf(database.pool, ['public', 'private', 'auth'])),
+    ];
+    const tandem = tandemOn(database);
+    const error = await refusal(tandem.migrate());
+    expect(error).toMatchObject({ code: 'TD017', exitCode: 2 });
+    expect(error.detail).toContain(says);
+    expect(await tandem.status()).toMatchObject({ phase: 'preparing', tables: [{ copied: 0 }, { copied: 0 }] });
+    await tandem.rollback();
+    expect(
+      catalogDifference(flat, [
+        ...(await catalogOf(database.pool, ['public', 'private', 'auth'])),
+        ...(await rowsOf(database.pool, ['public', 'private', 'auth'])),
+      ]),
+    ).toEqual([]);
+  });
+});
+
+async function refusal(run: Promise<unknown>): Promise<TandemError> {
+  const outcome = await run.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  if (outcome instanceof TandemError) return outcome;
+  throw outcome ?? new Error('The run was not refused.');
+}
