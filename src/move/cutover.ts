@@ -36,6 +36,8 @@ export interface CutoverOptions extends SwapInput {
   readonly pool: Pool;
   readonly direction: 'forward' | 'back';
   readonly limits: CutoverLimits;
+  /** Called under the locks, before anything is changed: throws where the tables are not what the statements were made for. */
+  readonly assertCurrent?: (client: Client) => Promise<void>;
   /** Written in the same transaction as the swap: the run's phase can never disagree with the names. */
   readonly record: (client: Client) => Promise<void>;
   readonly emit?: Emit;
@@ -97,6 +99,7 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
       `SET LOCAL statement_timeout = ${limits.maxLockMs}; SET LOCAL idle_in_transaction_session_timeout = ${limits.maxLockMs}`,
     );
     await assertLogged(client, moves, direction);
+    await options.assertCurrent?.(client);
     await drainRest(client, moves, directions, limits.maxBacklog, direction === 'forward');
     await assertNothingQuarantined(client, direction);
     for (const move of moves) for (const sql of handOverIdentitySql(move, direction)) await client.query(sql);
