@@ -171,7 +171,7 @@ begin
   select array_agg(pg_get_indexdef(i.indexrelid) order by c.relname) into kept_indexes
     from pg_index i join pg_class c on c.oid = i.indexrelid
    where i.indrelid = any (flat_tables) and not i.indisunique and c.relname <> all (array[
-     'messages_session_id_idx', 'messages_sequence_number_idx', 'messages_user_id_created_at_idx', 'messages_content_search_idx']);
+     'messages_session_id_idx', 'messages_sequence_number_idx', 'messages_user_id_created_at_idx', 'messages_newest_idx', 'messages_content_search_idx']);
   select array_agg(case when a.attname is null then format('comment on table %s is %L', d.objoid::regclass, d.description)
                         else format('comment on column %s.%I is %L', d.objoid::regclass, a.attname, d.description) end)
     into kept_comments
@@ -247,27 +247,85 @@ comment on table private.session_keys is
 alter table private.session_keys enable row level security;
 revoke all on private.session_keys from public, anon, authenticated, service_role;
 
+-- How each language is read by the search: accents off first, then the stemmer of the language. The stemmers alone want
+-- every accent typed, and few people who search do.
+
+do $do$
+declare
+  accents text;
+  configuration record;
+begin
+  if not exists (select from pg_catalog.pg_extension where extname = 'unaccent') then
+    begin
+      -- Supabase keeps extensions in a schema of their own.
+      execute format('create extension unaccent schema %I',
+        case when to_regnamespace('extensions') is null then 'private' else 'extensions' end);
+    exception
+      when insufficient_privilege or feature_not_supported or undefined_file then
+        raise warning 'unaccent cannot be installed (%): words are found only with the accents that they are written with', sqlerrm
+          using hint = 'Afterwards: CREATE EXTENSION unaccent, and docs/search.md says how messages come by it.';
+    end;
+  end if;
+
+  -- The dictionary wherever the extension stands; it only filters, and hands its word on to the next one.
+  select d.oid::regdictionary || ', ' into accents
+    from pg_catalog.pg_extension e
+    join pg_catalog.pg_depend part on part.refclassid = 'pg_catalog.pg_extension'::regclass and part.refobjid = e.oid
+                                  and part.classid = 'pg_catalog.pg_ts_dict'::regclass and part.deptype = 'e'
+    join pg_catalog.pg_ts_dict d on d.oid = part.objid
+   where e.extname = 'unaccent';
+
+  for configuration in
+    select * from (values ('search_en', 'english'), ('search_es', 'spanish'), ('search_fr', 'french'), ('search_de', 'german'))
+      as configurations (name, language)
+  loop
+    continue when exists (select from pg_catalog.pg_ts_config
+                           where cfgname = configuration.name and cfgnamespace = 'private'::regnamespace);
+    execute format('create text search configuration private.%I (copy = pg_catalog.%I)', configuration.name, configuration.language);
+    execute format('alter text search configuration private.%I alter mapping for hword, hword_part, word with %s pg_catalog.%I',
+      configuration.name, coalesce(accents, ''), configuration.language || '_stem');
+    execute format('comment on text search configuration private.%I is %L', configuration.name,
+      format('Accents off, then the stemmer for %s.', initcap(configuration.language)));
+  end loop;
+
+  if not exists (select from pg_catalog.pg_ts_config where cfgname = 'search_words' and cfgnamespace = 'private'::regnamespace) then
+    create text search configuration private.search_words (parser = pg_catalog.default);
+    execute format('alter text search configuration private.search_words add mapping for asciiword, word, hword_asciipart, hword_part with %s pg_catalog.simple',
+      coalesce(accents, ''));
+    comment on text search configuration private.search_words is 'Words as they are written, without accents: no numbers, no addresses.';
+  end if;
+end
+$do$;
+
 -- The new messages, without any key or index: they are built once the rows are in.
 
 -- A function and not a CASE in the column's expression: it can be improved in this one place and rows be refreshed bit
 -- by bit (UPDATE … SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
--- IMMUTABLE holds as long as the configurations of pg_catalog are not altered.
+-- IMMUTABLE holds as long as the configurations are not altered. With RETURN its names are resolved now: whoever writes a
+-- message needs no right on the schema of the configurations, and the planner puts the expression in its place.
+--
+-- Spanish and French have each word twice at its position, stemmed with its accents and without: the stemmers take an
+-- ending such as -ción for one only with its accent, and most who search type none.
+--
+-- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
 create or replace function private.to_search(language "public".session_language, content text) returns tsvector
-language plpgsql immutable parallel safe
-set search_path = ''
-as $function$
-declare
-  -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
-  beginning constant text := left(content, 60000);
-begin
-  return case language
-    when 'en' then to_tsvector('pg_catalog.english'::regconfig, beginning)
-    when 'es' then to_tsvector('pg_catalog.spanish'::regconfig, beginning)
-    when 'fr' then to_tsvector('pg_catalog.french'::regconfig, beginning)
-    when 'de' then to_tsvector('pg_catalog.german'::regconfig, beginning)
-  end;
-end
-$function$;
+language sql immutable parallel safe
+return case
+  when language = 'en' then to_tsvector('private.search_en'::regconfig, left(content, 60000))
+  when language = 'de' then to_tsvector('private.search_de'::regconfig, left(content, 60000))
+  -- In ASCII alone there is no accent, and both readings are one.
+  when language = 'es' and octet_length(left(content, 60000)) = length(left(content, 60000))
+    then to_tsvector('private.search_es'::regconfig, left(content, 60000))
+  when language = 'fr' and octet_length(left(content, 60000)) = length(left(content, 60000))
+    then to_tsvector('private.search_fr'::regconfig, left(content, 60000))
+  -- By way of text, since || would move the second reading behind the first.
+  when language = 'es'
+    then (to_tsvector('pg_catalog.spanish'::regconfig, left(content, 60000))::text || ' '
+          || to_tsvector('private.search_es'::regconfig, left(content, 60000))::text)::tsvector
+  when language = 'fr'
+    then (to_tsvector('pg_catalog.french'::regconfig, left(content, 60000))::text || ' '
+          || to_tsvector('private.search_fr'::regconfig, left(content, 60000))::text)::tsvector
+end;
 
 comment on function private.to_search("public".session_language, text) is
   'What messages.content_search holds. Everyone who may write a message executes it, so it stays open to PUBLIC.';
@@ -424,10 +482,14 @@ alter table "public"."messages" add constraint messages_pkey primary key ("id");
 
 create index messages_session_id_idx on "public"."messages" ("session_id");
 create index messages_sequence_number_idx on "public"."messages" ("session_id", "sequence_number");
--- Under row security this index serves the search, too: @@ is not leakproof, so the policy's condition comes first.
 create index messages_user_id_created_at_idx on "public"."messages" ("user_id", "created_at" desc);
+-- For the newest messages of all users, which a search by service_role looks through first.
+create index messages_newest_idx on "public"."messages" ("created_at" desc);
+-- One user's messages with a word, from one index. The user as an array, because GIN has an operator class for arrays
+-- without any extension; and because no btree can serve that condition, none is taken for it by mistake.
 -- fastupdate off: a pending list makes some searches slow and some inserts very slow.
-create index messages_content_search_idx on "public"."messages" using gin (content_search) with (fastupdate = off);
+create index messages_content_search_idx on "public"."messages"
+  using gin ((array["user_id"]), content_search) with (fastupdate = off);
 
 analyze "public"."messages";
 
