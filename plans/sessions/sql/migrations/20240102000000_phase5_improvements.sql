@@ -291,6 +291,12 @@ begin
 
 {{> session-stats}}
 
+{{> search-words}}
+
+{{> search-readings}}
+
+{{> search-candidates}}
+
 {{> search}}
 
 {{> embedding}}
@@ -299,5 +305,8 @@ begin
           set_config('client_min_messages', previous_messages, true);
 end
 $phase5$;
+
+-- Apart, where this file is no single transaction: it reads every message, and needs none of the locks above.
+select private.refresh_search_words() where not exists (select from private.search_words);
 
 reset statement_timeout;
