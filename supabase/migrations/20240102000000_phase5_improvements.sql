@@ -957,7 +957,7 @@ begin
     join pg_catalog.pg_ts_dict d on d.oid = part.objid
    where e.extname = 'unaccent';
   execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe return '
-    || coalesce(format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name), 'lower(content)');
+    || case when dictionary.name is null then 'lower(content)' else format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name) end;
 end
 $do$;
 
@@ -1039,7 +1039,7 @@ begin
       es tsquery,
       fr tsquery,
       de tsquery,
-      -- While the last word is being typed: what begins with it, as a query and as a pattern.
+      -- While the last word is being typed: what surely begins with it, and the pattern that decides about the rest.
       typed_prefix tsquery,
       typed_pattern text
     );
@@ -1071,6 +1071,8 @@ return content_search @@ private.search_reading_for(language, request)
 -- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
 -- only functions that say whose messages they want may call it.
 --
+-- Always in one order, the id deciding between messages of the same time: pages would overlap otherwise.
+--
 -- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
 -- matches are of interest, the newest ones. Generic plans, since planning would take longer than the search; enable_sort
 -- off, since a generic plan cannot know that somebody has 50,000 messages to sort; without jit, for what that sort would
@@ -1088,22 +1090,26 @@ declare
 begin
   if request.session_id is not null then
     return array(
-      select m."id" from "public"."messages" m
-       where m."session_id" = request.session_id and (request.reader is null or m."user_id" = request.reader)
-         and m."created_at" >= since
-         and private.search_accepts(m.language, m."type", m.content_search, m."content", request)
-       order by m."sequence_number" desc limit most
+      select m.id from (
+        select n."id" as id, n."created_at" as created_at from "public"."messages" n
+         where n."session_id" = request.session_id and (request.reader is null or n."user_id" = request.reader)
+           and n."created_at" >= since
+           and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
+        -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
+        offset 0
+      ) m order by m.created_at desc, m.id limit most
     );
   end if;
 
   if request.reader is not null then
     found := array(
       select m.id from (
-        select n."id" as id, n."type" as type, n."content" as content, n.language, n.content_search from "public"."messages" n
+        select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
          where n."user_id" = request.reader and n."created_at" >= since
-         order by n."created_at" desc limit newest
+         order by n."created_at" desc, n."id" limit newest
       ) m
-       where private.search_accepts(m.language, m.type, m.content_search, m.content, request) limit most
+       where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+       order by m.created_at desc, m.id limit most
     );
     if cardinality(found) < enough and exists (
       select from "public"."messages" m where m."user_id" = request.reader and m."created_at" >= since
@@ -1117,7 +1123,7 @@ begin
              and n."created_at" >= since
              and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
            limit 50000
-        ) m order by m.created_at desc limit most
+        ) m order by m.created_at desc, m.id limit most
       );
     end if;
     return found;
@@ -1125,10 +1131,11 @@ begin
 
   found := array(
     select m.id from (
-      select n."id" as id, n."type" as type, n."content" as content, n.language, n.content_search from "public"."messages" n
-       where n."created_at" >= since order by n."created_at" desc limit newest
+      select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
+       where n."created_at" >= since order by n."created_at" desc, n."id" limit newest
     ) m
-     where private.search_accepts(m.language, m.type, m.content_search, m.content, request) limit most
+     where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+     order by m.created_at desc, m.id limit most
   );
   if cardinality(found) < enough and exists (
     select from "public"."messages" m where m."created_at" >= since order by m."created_at" desc offset newest limit 1
@@ -1139,7 +1146,7 @@ begin
          where n.content_search @@ request.in_any_language and n."created_at" >= since
            and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
          limit 50000
-      ) m order by m.created_at desc limit most
+      ) m order by m.created_at desc, m.id limit most
     );
   end if;
   return found;
@@ -1245,6 +1252,8 @@ begin
   request.fr := private.search_reading_without('fr', phrase, excluded);
   request.de := private.search_reading_without('de', phrase, excluded);
   if prefix_reading is not null and phrase ~* '\mor\s+$' then
+    -- What the rest of the query finds needs nothing that begins so.
+    request.typed_prefix := private.search_any_of(array[request.en, request.es, request.fr, request.de, request.typed_prefix]);
     request.en := coalesce(request.en || prefix_reading, prefix_reading);
     request.es := coalesce(request.es || prefix_reading, prefix_reading);
     request.fr := coalesce(request.fr || prefix_reading, prefix_reading);

@@ -16,7 +16,7 @@ begin
       es tsquery,
       fr tsquery,
       de tsquery,
-      -- While the last word is being typed: what begins with it, as a query and as a pattern.
+      -- While the last word is being typed: what surely begins with it, and the pattern that decides about the rest.
       typed_prefix tsquery,
       typed_pattern text
     );
@@ -48,6 +48,8 @@ return content_search @@ private.search_reading_for(language, request)
 -- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
 -- only functions that say whose messages they want may call it.
 --
+-- Always in one order, the id deciding between messages of the same time: pages would overlap otherwise.
+--
 -- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
 -- matches are of interest, the newest ones. Generic plans, since planning would take longer than the search; enable_sort
 -- off, since a generic plan cannot know that somebody has 50,000 messages to sort; without jit, for what that sort would
@@ -65,22 +67,26 @@ declare
 begin
   if request.session_id is not null then
     return array(
-      select m.{{messages.id}} from {{messages}} m
-       where m.{{messages.session_id}} = request.session_id and (request.reader is null or m.{{messages.user_id}} = request.reader)
-         and m.{{messages.created_at}} >= since
-         and private.search_accepts(m.language, m.{{messages.type}}, m.content_search, m.{{messages.content}}, request)
-       order by m.{{messages.sequence_number}} desc limit most
+      select m.id from (
+        select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
+         where n.{{messages.session_id}} = request.session_id and (request.reader is null or n.{{messages.user_id}} = request.reader)
+           and n.{{messages.created_at}} >= since
+           and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
+        -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
+        offset 0
+      ) m order by m.created_at desc, m.id limit most
     );
   end if;
 
   if request.reader is not null then
     found := array(
       select m.id from (
-        select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.language, n.content_search from {{messages}} n
+        select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search from {{messages}} n
          where n.{{messages.user_id}} = request.reader and n.{{messages.created_at}} >= since
-         order by n.{{messages.created_at}} desc limit newest
+         order by n.{{messages.created_at}} desc, n.{{messages.id}} limit newest
       ) m
-       where private.search_accepts(m.language, m.type, m.content_search, m.content, request) limit most
+       where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+       order by m.created_at desc, m.id limit most
     );
     if cardinality(found) < enough and exists (
       select from {{messages}} m where m.{{messages.user_id}} = request.reader and m.{{messages.created_at}} >= since
@@ -94,7 +100,7 @@ begin
              and n.{{messages.created_at}} >= since
              and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
            limit 50000
-        ) m order by m.created_at desc limit most
+        ) m order by m.created_at desc, m.id limit most
       );
     end if;
     return found;
@@ -102,10 +108,11 @@ begin
 
   found := array(
     select m.id from (
-      select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.language, n.content_search from {{messages}} n
-       where n.{{messages.created_at}} >= since order by n.{{messages.created_at}} desc limit newest
+      select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search from {{messages}} n
+       where n.{{messages.created_at}} >= since order by n.{{messages.created_at}} desc, n.{{messages.id}} limit newest
     ) m
-     where private.search_accepts(m.language, m.type, m.content_search, m.content, request) limit most
+     where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+     order by m.created_at desc, m.id limit most
   );
   if cardinality(found) < enough and exists (
     select from {{messages}} m where m.{{messages.created_at}} >= since order by m.{{messages.created_at}} desc offset newest limit 1
@@ -116,7 +123,7 @@ begin
          where n.content_search @@ request.in_any_language and n.{{messages.created_at}} >= since
            and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
          limit 50000
-      ) m order by m.created_at desc limit most
+      ) m order by m.created_at desc, m.id limit most
     );
   end if;
   return found;

@@ -13,7 +13,7 @@ begin
     join pg_catalog.pg_ts_dict d on d.oid = part.objid
    where e.extname = 'unaccent';
   execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe return '
-    || coalesce(format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name), 'lower(content)');
+    || case when dictionary.name is null then 'lower(content)' else format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name) end;
 end
 $do$;
 

@@ -91,6 +91,8 @@ begin
   request.fr := private.search_reading_without('fr', phrase, excluded);
   request.de := private.search_reading_without('de', phrase, excluded);
   if prefix_reading is not null and phrase ~* '\mor\s+$' then
+    -- What the rest of the query finds needs nothing that begins so.
+    request.typed_prefix := private.search_any_of(array[request.en, request.es, request.fr, request.de, request.typed_prefix]);
     request.en := coalesce(request.en || prefix_reading, prefix_reading);
     request.es := coalesce(request.es || prefix_reading, prefix_reading);
     request.fr := coalesce(request.fr || prefix_reading, prefix_reading);
