@@ -111,7 +111,7 @@ export async function secondaryIndexes(
 
 /**
  * What hangs on a table, would stay with its old version, and is not carried over: materialized views, rules, functions
- * over its row type, inheritance, exclusion constraints. Each by the server's own description.
+ * over its row type, inheritance. Each by the server's own description.
  */
 export async function unmovableDependents(client: Queryable, table: QualifiedName): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
@@ -138,8 +138,6 @@ export async function unmovableDependents(client: Queryable, table: QualifiedNam
      SELECT 'child table ' || i.inhrelid::regclass FROM pg_catalog.pg_inherits i WHERE i.inhparent = $1::regclass
      UNION ALL
      SELECT 'parent table ' || i.inhparent::regclass FROM pg_catalog.pg_inherits i WHERE i.inhrelid = $1::regclass
-     UNION ALL
-     SELECT 'exclusion constraint ' || c.conname FROM pg_catalog.pg_constraint c WHERE c.conrelid = $1::regclass AND c.contype = 'x'
       ORDER BY 1`,
     [quoteName(table)],
   );

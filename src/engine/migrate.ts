@@ -18,6 +18,7 @@ import {
   listSteps,
   maybeLatestRun,
   type Run,
+  setAttachments,
   setMoves,
   setPhase,
   setStepState,
@@ -206,6 +207,7 @@ export function stepContext(pool: Pool, run: Run, options: RunOptions, emit: Emi
       await setMoves(pool, run, completed);
       moves = completed;
     },
+    recordAttachments: (attachments, client) => setAttachments(client ?? pool, run, attachments),
     recordCutover: async (lockMs, attempts) => {
       await pool.query('UPDATE tandem.run SET cutover_lock_ms = $2, cutover_attempts = $3 WHERE id = $1', [
         run.id,

@@ -1,5 +1,6 @@
 import { type QualifiedName, quoteIdent, quoteName } from '../db/identifier.ts';
 import { attachChangeLogSql, detachChangeLogSql, retypeChangeLogSql } from './change-log.ts';
+import { orWithoutCasts } from './dependents.ts';
 import { disownSequencesSql, identityKindSql, ownSequencesSql, renameIdentitySql } from './hand-over.ts';
 import type { ForeignKey, TableMove } from './table-move.ts';
 
@@ -108,7 +109,8 @@ export function cutoverSql({ moves, partitions, live, dependents }: SwapInput): 
         sql.push(addForeignKeySql(key, table, { notValid: true }));
     }
     for (const { after } of move.incoming) sql.push(addForeignKeySql(after, after.table, { notValid: true }));
-    for (const trigger of move.userTriggers) sql.push(trigger.definition, ...triggerStateSql(move.source, trigger));
+    for (const trigger of move.userTriggers)
+      sql.push(orWithoutCasts(trigger.definition), ...triggerStateSql(move.source, trigger));
     sql.push(...retypeChangeLogSql(move));
     sql.push(...attachChangeLogSql(move, move.source, 'target', partitionNames(move, move.source.schema)));
   }

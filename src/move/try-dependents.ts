@@ -1,5 +1,5 @@
 import type { Queryable } from '../db/connect.ts';
-import { type QualifiedName, quoteIdent, quoteName } from '../db/identifier.ts';
+import { asServerWrites, quoteIdent, quoteName } from '../db/identifier.ts';
 import { readDependents } from './dependents.ts';
 import type { TableMove } from './table-move.ts';
 
@@ -20,7 +20,10 @@ export async function tryDependentsSql(client: Queryable, moves: readonly TableM
   const schema = moves[0]?.target.schema ?? '';
   const renames = [
     ...moves.map((move) => ({ from: asServerWrites(move.source), to: quoteName({ schema, name: move.source.name }) })),
-    ...views.map((view) => ({ from: view, to: `${quoteIdent(schema)}.${view.slice(view.indexOf('.') + 1)}` })),
+    ...views.map((view) => ({
+      from: view.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+      to: `${quoteIdent(schema)}.${view.slice(view.indexOf('.') + 1)}`,
+    })),
   ];
   return [
     'SAVEPOINT dependents',
@@ -37,11 +40,5 @@ const FUNCTION = /^(?:DO \$tandem_do\$ BEGIN EXECUTE E?')?CREATE OR REPLACE FUNC
 
 /** Whole names only: `public.sessions` is no part of `public.sessions_archive`, nor of `my_public.sessions`. */
 function renamed(sql: string, from: string, to: string): string {
-  const escaped = from.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return sql.replaceAll(new RegExp(`(?<![\\w$".])${escaped}(?![\\w$"])`, 'g'), () => to);
-}
-
-/** As the server writes a qualified name: quoted only where needed. */
-function asServerWrites(name: QualifiedName): string {
-  return [name.schema, name.name].map((part) => (/^[a-z_][a-z0-9_]*$/.test(part) ? part : quoteIdent(part))).join('.');
+  return sql.replaceAll(new RegExp(`(?<![\\w$".])${from}(?![\\w$"])`, 'g'), () => to);
 }

@@ -1,11 +1,15 @@
+import { type Attachment, readAttachments } from '../db/attachments.ts';
 import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts';
 import { partitionNames } from '../db/describe-table.ts';
 import { displayName, quoteName } from '../db/identifier.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
+import { maybeLatestRun } from '../engine/run-state.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
+import { attachmentFindings, isReplaced } from '../move/compare-attachments.ts';
 import { cutover } from '../move/cutover.ts';
-import { ownPolicies, readDependents } from '../move/dependents.ts';
+import { readDependents } from '../move/dependents.ts';
+import { hangingOn } from '../move/hanging.ts';
 import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
 import type { ForeignKey, TableMove } from '../move/table-move.ts';
 import { catchUp } from './drain.ts';
@@ -16,6 +20,8 @@ export function cutoverStep(input: {
   guide: string;
   live: (moves: readonly TableMove[]) => string[];
   unlive: (moves: readonly TableMove[]) => string[];
+  /** What hangs on the live tables and is not carried, because the plan sets its own. */
+  replaces?: (attachment: Attachment) => boolean;
   /** What the way back ends with, under the names that the tables had before. */
   returned: () => string[];
 }): Step {
@@ -28,29 +34,40 @@ export function cutoverStep(input: {
       const partitions = new Map<string, string[]>();
       for (const move of moves) partitions.set(move.name, await partitionNames(client, move.target));
       const lock = `ACCESS EXCLUSIVE on ${lockOrder(moves).map(displayName).join(', ')}, for less than the limit`;
-      return cutoverSql({ moves, partitions, live: input.live(moves) }).map((sql) => ({
-        sql,
-        lock,
-        cost: 'catalog only',
-      }));
+      const dependents = await hangingOn(client, moves, partitions);
+      return [...dependents.drop, ...cutoverSql({ moves, partitions, live: input.live(moves), dependents })].map(
+        (sql) => ({ sql, lock, cost: 'catalog only' }),
+      );
     },
     apply: async (context) => {
       // Committed, and the process ended before it could note so.
-      if (await isCutOver(context)) return 'the names are swapped already';
+      if (await isCutOver(context)) {
+        await recordCarried(context);
+        return 'the names are swapped already';
+      }
       await catchUp(context);
       // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
       await context.setMoves(await withCurrentDependents(context));
+      let source: Attachment[] = [];
       const { lockMs, attempts } = await cutover({
         ...(await swapInput(context, 'target', input.live(context.moves))),
         pool: context.pool,
         direction: 'forward',
         limits: context.options.cutover,
-        record: (client) => context.setPhase('baking', client),
+        before: async (client) => {
+          const attachments = await readAttachments(client, sourcesOf(context.moves));
+          source = attachments.filter((a) => !isReplaced(a, context.moves) && input.replaces?.(a) !== true);
+        },
+        record: async (client) => {
+          await context.recordAttachments({ source, carried: null }, client);
+          await context.setPhase('baking', client);
+        },
         emit: context.emit,
         signal: context.signal,
       });
       context.emit({ event: 'phase', phase: 'baking' });
       await context.recordCutover(lockMs, attempts);
+      await recordCarried(context);
       return `locks held ${lockMs.toFixed(1)} ms, attempt ${attempts}`;
     },
     verify: async () => [],
@@ -79,6 +96,17 @@ export function cutoverStep(input: {
   };
 }
 
+/** Once, right after the swap: what hangs on the new tables is from then on what `verify` expects. */
+async function recordCarried(context: StepContext): Promise<void> {
+  const recorded = (await maybeLatestRun(context.pool))?.attachments;
+  if (!recorded || recorded.carried !== null) return;
+  const carried = await readAttachments(context.pool, sourcesOf(context.moves));
+  await context.recordAttachments({ ...recorded, carried });
+  // Told at once: it is the moment to put it right, or to go back.
+  for (const lost of attachmentFindings({ ...recorded, carried }, carried, context.moves))
+    context.emit({ event: 'finding', ...lost });
+}
+
 /** The names tell: after the swap, the retired table stands where it was put. */
 async function isCutOver({ pool, moves }: StepContext): Promise<boolean> {
   const first = moves[0];
@@ -96,20 +124,13 @@ async function swapInput(
 ): Promise<SwapInput> {
   const partitions = new Map<string, readonly string[]>();
   for (const move of context.moves) partitions.set(move.name, await partitionNames(context.pool, move[newTable]));
-  const sources = context.moves.map((move) => move.source);
-  const forward = newTable === 'target';
-  const partitioned = sources.filter((_, i) => (partitions.get(context.moves[i]?.name ?? '')?.length ?? 0) > 0);
-  const dependents = await readDependents(context.pool, sources, forward ? partitioned : []);
-  // The retired tables keep their own policies; the new ones get them under the live name, where what they mention is new too.
-  const policies = [];
-  if (forward) for (const table of sources) policies.push(...(await ownPolicies(context.pool, table, table)));
-  return {
-    moves: context.moves,
-    partitions,
-    live,
-    dependents: { drop: dependents.drop, create: [...policies, ...dependents.create] },
-  };
+  const { moves, pool } = context;
+  const dependents =
+    newTable === 'target' ? await hangingOn(pool, moves, partitions) : await readDependents(pool, sourcesOf(moves), []);
+  return { moves, partitions, live, dependents };
 }
+
+const sourcesOf = (moves: readonly TableMove[]) => moves.map((move) => move.source);
 
 async function withCurrentDependents({ pool, moves }: StepContext): Promise<TableMove[]> {
   const moved = new Set(moves.map((move) => quoteName(move.source)));
