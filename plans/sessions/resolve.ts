@@ -35,6 +35,7 @@ export async function resolveMoves(
   const sessions = await liveTable(client, names.sessions, 'sessions');
   const messages = await liveTable(client, names.messages, 'messages');
   const findings: Finding[] = [];
+  const moved = [names.sessions, names.messages];
   const enumSchema = displayName({ schema: names.sessions.schema, name: 'x' }).slice(0, -2);
   const sessionsColumns = mapColumns({
     table: sessions,
@@ -53,8 +54,8 @@ export async function resolveMoves(
     enumSchema,
   });
   findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
-  findings.push(...(await suitability(client, sessions, names.sessionsColumns['status'] ?? 'status')));
-  findings.push(...(await suitability(client, messages, null)));
+  findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
+  findings.push(...(await suitability(client, messages, moved, null)));
   for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
     findings.push({
       severity: 'blocks',
@@ -150,6 +151,7 @@ async function liveTable(client: Queryable, name: QualifiedName, role: string): 
 async function suitability(
   client: Queryable,
   table: TableDescription,
+  moved: readonly QualifiedName[],
   partitionKey: string | null,
 ): Promise<Finding[]> {
   const subject = displayName(table.name);
@@ -169,7 +171,7 @@ async function suitability(
     blocks('has no primary key', 'Rows are told apart by the primary key: add one first.');
   else if (table.primaryKey.length > 1)
     blocks('has a primary key of several columns', 'The plan `sessions` needs a primary key of one column, the id.');
-  for (const what of await unmovableDependents(client, table.name)) {
+  for (const what of await unmovableDependents(client, table.name, moved)) {
     blocks(
       `${what} depends on it and would stay with the old table`,
       `Drop it before the move, and create it again afterwards.`,

@@ -1,5 +1,12 @@
 import type { Queryable } from '../db/connect.ts';
-import { orWithoutCasts, ownComments, ownPolicies, readDependents, replicaIndex } from './dependents.ts';
+import {
+  type Dependents,
+  orWithoutCasts,
+  ownComments,
+  ownPolicies,
+  readDependents,
+  replicaIndex,
+} from './dependents.ts';
 import type { TableMove } from './table-move.ts';
 
 /** What hangs on the live tables and is made again for the new ones, under the names that are swapped by then. */
@@ -7,7 +14,7 @@ export async function hangingOn(
   client: Queryable,
   moves: readonly TableMove[],
   partitions: ReadonlyMap<string, readonly string[]>,
-): Promise<{ drop: readonly string[]; create: readonly string[] }> {
+): Promise<Pick<Dependents, 'drop' | 'create' | 'views'>> {
   const sources = moves.map((move) => move.source);
   const partitioned = moves.filter((move) => (partitions.get(move.name)?.length ?? 0) > 0);
   const dependents = await readDependents(
@@ -22,5 +29,5 @@ export async function hangingOn(
     policies.push(...(await ownPolicies(client, table, table)).map(orWithoutCasts));
     details.push(...(await replicaIndex(client, table)), ...(await ownComments(client, table)));
   }
-  return { drop: dependents.drop, create: [...policies, ...dependents.create, ...details] };
+  return { ...dependents, create: [...policies, ...dependents.create, ...details] };
 }

@@ -10,6 +10,7 @@ import { attachmentFindings, isReplaced } from '../move/compare-attachments.ts';
 import { cutover } from '../move/cutover.ts';
 import { readDependents } from '../move/dependents.ts';
 import { hangingOn } from '../move/hanging.ts';
+import { besideSql, fillSql, standViewsBeside } from '../move/stand-views.ts';
 import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
 import type { ForeignKey, TableMove } from '../move/table-move.ts';
 import { catchUp } from './drain.ts';
@@ -35,9 +36,19 @@ export function cutoverStep(input: {
       for (const move of moves) partitions.set(move.name, await partitionNames(client, move.target));
       const lock = `ACCESS EXCLUSIVE on ${lockOrder(moves).map(displayName).join(', ')}, for less than the limit`;
       const dependents = await hangingOn(client, moves, partitions);
-      return [...dependents.drop, ...cutoverSql({ moves, partitions, live: input.live(moves), dependents })].map(
+      const standing = dependents.views.filter((view) => view.stands);
+      const beside = [
+        ...besideSql(moves, 'target', standing),
+        ...standing.filter((view) => view.populated).map(fillSql),
+      ].map((sql) => ({
+        sql,
+        lock: null,
+        cost: 'beside, before the locks: a materialized view reads what it reads once',
+      }));
+      const swap = [...dependents.drop, ...cutoverSql({ moves, partitions, live: input.live(moves), dependents })].map(
         (sql) => ({ sql, lock, cost: 'catalog only' }),
       );
+      return [...beside, ...swap];
     },
     apply: async (context) => {
       // Committed, and the process ended before it could note so.
@@ -46,6 +57,7 @@ export function cutoverStep(input: {
         return 'the names are swapped already';
       }
       await catchUp(context);
+      await fillBeside(context, 'target');
       // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
       await context.setMoves(await withCurrentDependents(context));
       let source: Attachment[] = [];
@@ -73,6 +85,7 @@ export function cutoverStep(input: {
     verify: async () => [],
     revert: async (context) => {
       if (await isCutOver(context)) {
+        await fillBeside(context, 'retired');
         await cutover({
           ...(await swapInput(context, 'source', input.unlive(context.moves))),
           pool: context.pool,
@@ -105,6 +118,12 @@ async function recordCarried(context: StepContext): Promise<void> {
   // Told at once: it is the moment to put it right, or to go back.
   for (const lost of attachmentFindings({ ...recorded, carried }, carried, context.moves))
     context.emit({ event: 'finding', ...lost });
+}
+
+/** Materialized views over the tables that are about to take the live names: filled while the live ones serve. */
+async function fillBeside({ pool, moves, emit }: StepContext, side: 'target' | 'retired'): Promise<void> {
+  for (const view of await standViewsBeside(pool, moves, side))
+    emit({ event: 'note', message: `${view} is filled over the tables that are about to be live` });
 }
 
 /** The names tell: after the swap, the retired table stands where it was put. */
