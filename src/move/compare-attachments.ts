@@ -52,6 +52,46 @@ export function attachmentFindings(
   return findings;
 }
 
+/** What a target has from the moment it is made and built, and not from the cutover. */
+const CARRIED_EARLY = new Set([
+  'owner',
+  'grant',
+  'row security',
+  'comment',
+  'default',
+  'generated column',
+  'not null',
+  'check',
+  'unique',
+  'exclusion',
+  'index',
+  'storage',
+  'column storage',
+]);
+
+/**
+ * What hangs on the live tables and not on their targets, though it should by now: it came, or was changed, after the
+ * targets were made. Policies, triggers and the like are read again at the cutover, and are not asked for here.
+ */
+export function lateAttachments(
+  source: readonly Attachment[],
+  targets: readonly Attachment[],
+  moves: readonly TableMove[],
+): string[] {
+  const onTarget = new Map(targets.map((a) => [`${a.what} on ${a.table}`, a]));
+  return source.flatMap((attachment) => {
+    const { kind, what, table } = attachment;
+    const move = moves.find((m) => quoteName(m.source) === table);
+    if (move === undefined || !CARRIED_EARLY.has(kind) || !isMadeEarly(what)) return [];
+    const there = onTarget.get(`${what} on ${quoteName(move.target)}`);
+    // The text of an index names its table.
+    const same = there !== undefined && (kind === 'index' || saysTheSame(attachment, there, moves));
+    return same ? [] : [describeAttachment(attachment)];
+  });
+}
+
+const isMadeEarly = (what: string) => what !== 'replica identity' && !/^comment of (?!the table|column )/.test(what);
+
 function finding({ on }: Attachment, message: string): Finding {
   return {
     severity: 'blocks',

@@ -2,11 +2,12 @@ import { type Attachment, readAttachments } from '../db/attachments.ts';
 import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts';
 import { partitionNames } from '../db/describe-table.ts';
 import { displayName, quoteName } from '../db/identifier.ts';
+import { TandemError } from '../engine/errors.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
 import { maybeLatestRun } from '../engine/run-state.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
-import { attachmentFindings, isReplaced } from '../move/compare-attachments.ts';
+import { attachmentFindings, isReplaced, lateAttachments } from '../move/compare-attachments.ts';
 import { cutover } from '../move/cutover.ts';
 import { readDependents } from '../move/dependents.ts';
 import { hangingOn } from '../move/hanging.ts';
@@ -57,6 +58,7 @@ export function cutoverStep(input: {
         return 'the names are swapped already';
       }
       await catchUp(context);
+      await assertNothingLate(context, input.replaces);
       await fillBeside(context, 'target');
       // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
       await context.setMoves(await withCurrentDependents(context));
@@ -118,6 +120,25 @@ async function recordCarried(context: StepContext): Promise<void> {
   // Told at once: it is the moment to put it right, or to go back.
   for (const lost of attachmentFindings({ ...recorded, carried }, carried, context.moves))
     context.emit({ event: 'finding', ...lost });
+}
+
+/** @throws TD016 for what was hung on a live table after its target was made, and would be lost with the cutover */
+async function assertNothingLate(
+  { pool, moves }: StepContext,
+  replaces: (attachment: Attachment) => boolean = () => false,
+): Promise<void> {
+  const live = await readAttachments(pool, sourcesOf(moves));
+  const targets = await readAttachments(
+    pool,
+    moves.map((move) => move.target),
+  );
+  const expected = live.filter((a) => !isReplaced(a, moves) && !replaces(a));
+  const late = lateAttachments(expected, targets, moves);
+  if (late.length === 0) return;
+  throw new TandemError('TD016', `Since this run began, something was hung on a live table or changed: ${late[0]}.`, {
+    hint: `Do the same to the new table (${moves.map((move) => displayName(move.target)).join(', ')}) and run the same command again, or go back with \`tandem rollback\` and start again.`,
+    detail: late.join('\n'),
+  });
 }
 
 /** Materialized views over the tables that are about to take the live names: filled while the live ones serve. */

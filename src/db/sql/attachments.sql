@@ -134,7 +134,7 @@ found (kind, what, on_name, definition, columns, grantee, position, counts_up) a
       select 'pg_trigger'::regclass, t.oid, 0, format('trigger %I', t.tgname), r.name, null from relations r join pg_trigger t on t.tgrelid = r.oid and not t.tgisinternal
       union all
       select 'pg_constraint'::regclass, c.oid, 0, format('constraint %I', c.conname), r.name,
-             (select array_agg(a.attname::text) from pg_attribute a where a.attrelid = r.oid and a.attnum = any (c.conkey))
+             (select array_agg(a.attname::text order by a.attname) from pg_attribute a where a.attrelid = r.oid and a.attnum = any (c.conkey))
         from relations r join pg_constraint c on c.conrelid = r.oid and c.contype in ('c', 'u', 'x')
       union all
       select 'pg_class'::regclass, x.oid, 0, format('index %I', x.relname), r.name, null from relations r join pg_index i on i.indrelid = r.oid and not i.indisprimary join pg_class x on x.oid = i.indexrelid
@@ -166,7 +166,7 @@ found (kind, what, on_name, definition, columns, grantee, position, counts_up) a
   select case c.contype when 'c' then 'check' when 'p' then 'primary key' when 'u' then 'unique' else 'exclusion' end,
          case c.contype when 'c' then 'check' when 'p' then 'primary key' when 'u' then 'unique' else 'exclusion' end || format(' constraint %I', c.conname),
          r.name, pg_get_constraintdef(c.oid),
-         (select array_agg(a.attname::text) from pg_attribute a where a.attrelid = r.oid and a.attnum = any (c.conkey)), null, null, null
+         (select array_agg(a.attname::text order by a.attname) from pg_attribute a where a.attrelid = r.oid and a.attnum = any (c.conkey)), null, null, null
     from relations r join pg_constraint c on c.conrelid = r.oid and c.contype in ('c', 'p', 'u', 'x')
   union all
   select 'index', format('index %I', x.relname), r.name,

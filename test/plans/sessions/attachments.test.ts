@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type Attachment, readAttachments } from '../../../src/db/attachments.ts';
 import { maybeLatestRun, type Run } from '../../../src/engine/run-state.ts';
 import { missingAttachments } from '../../../src/engine/verify.ts';
 import { missingForeignKeys } from '../../../src/steps/foreign-keys.ts';
@@ -93,10 +94,13 @@ const HANGING = `
 let tandem: Tandem;
 let run: Run;
 let client: Client;
+/** What hung on the flat tables. */
+let hung: Attachment[];
 
 beforeAll(async () => {
   client = await database.connect();
   await client.query(HANGING);
+  hung = await hanging();
   tandem = tandemOn(database);
   await tandem.migrate();
   const latest = await maybeLatestRun(database.pool);
@@ -380,6 +384,17 @@ describe('taken away alone, each is named', () => {
     expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
   });
 });
+
+test('gone back, the flat tables have all of it', async () => {
+  await tandem.rollback();
+  expect(await hanging()).toEqual(hung);
+});
+
+/** Everything but where the sequences stand. */
+async function hanging(): Promise<Attachment[]> {
+  const tables = ['sessions', 'messages', 'notes'].map((name) => ({ schema: 'public', name }));
+  return (await readAttachments(database.pool, tables)).map((a) => ({ ...a, position: null }));
+}
 
 /** What is missed after a change, which is taken back. */
 async function missingAfter(sql: string): Promise<string[]> {

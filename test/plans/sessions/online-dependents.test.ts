@@ -140,3 +140,41 @@ test.each([
   await expect(tandem.migrate()).rejects.toMatchObject({ code: 'TD011', detail: expect.stringMatching(what) });
   expect((await database.pool.query("SELECT FROM pg_namespace WHERE nspname = 'tandem'")).rowCount).toBe(0);
 });
+
+test.each([
+  ['GRANT SELECT (title) ON public.sessions TO pg_monitor', 'grant SELECT (title) to pg_monitor on public.sessions'],
+  ['CREATE INDEX late_idx ON public.messages (content)', 'index late_idx on public.messages'],
+  [
+    'ALTER TABLE public.messages ADD CHECK (length(content) > 0)',
+    'check constraint messages_content_check on public.messages',
+  ],
+  ["ALTER TABLE public.sessions ALTER COLUMN title SET DEFAULT 'late'", 'default of column title on public.sessions'],
+  ['ALTER TABLE public.sessions SET (fillfactor = 55)', 'storage option fillfactor on public.sessions'],
+])('%s, after the targets were made, ends the run before the cutover', async (sql, named) => {
+  const tandem = tandemOn(database);
+  // A resumed run compares the plan with the catalog, too: this is one that is not interrupted.
+  tandem.onEvent = (event) => {
+    if (event.event === 'step' && event.name === 'drain' && event.state === 'running')
+      late ??= database.pool.query(sql);
+  };
+  let late: Promise<unknown> | undefined;
+  await expect(tandem.migrate()).rejects.toMatchObject({ code: 'TD016', detail: named });
+  await late;
+  expect((await tandem.status()).phase).toBe('ready');
+});
+
+test('a policy, a trigger and a view that came after the targets were made are carried', async () => {
+  const tandem = tandemOn(database);
+  await tandem.migrate({ stopBefore: 'cutover' });
+  await database.pool.query(`
+    CREATE POLICY late ON public.sessions TO authenticated USING (status = 'active');
+    CREATE VIEW public.late AS SELECT id FROM public.messages;
+    CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER late BEFORE UPDATE ON public.messages FOR EACH ROW EXECUTE FUNCTION public.f()`);
+  await tandem.migrate();
+  expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+  const { rows } =
+    await database.pool.query(`SELECT (SELECT count(*)::int FROM pg_policies WHERE policyname = 'late' AND tablename = 'sessions') AS policies,
+    (SELECT count(*)::int FROM pg_trigger WHERE tgname = 'late' AND tgrelid = 'public.messages'::regclass) AS triggers`);
+  expect(rows).toEqual([{ policies: 1, triggers: 1 }]);
+});
