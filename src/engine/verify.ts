@@ -11,7 +11,15 @@ import type { Emit, Finding, Phase } from './events.ts';
 import { stepContext } from './migrate.ts';
 import type { ReportContext, ReportOptions, ReportSection } from './report.ts';
 import { catchUpRetiredIfFree } from './retired.ts';
-import { assertNotRollingBack, assertSamePlan, isOpen, listSteps, maybeLatestRun, type Run } from './run-state.ts';
+import {
+  assertNotRollingBack,
+  assertSamePlan,
+  isOpen,
+  listSteps,
+  maybeLatestRun,
+  type Run,
+  setAttachments,
+} from './run-state.ts';
 import type { Plan, RunOptions } from './step.ts';
 
 export interface VerifyResult {
@@ -36,6 +44,8 @@ export async function verify(input: {
   signal: AbortSignal;
   /** Asks for the plan's report. */
   report?: ReportOptions;
+  /** Takes what hangs on the live tables now as what is expected of them from here on. */
+  accept?: boolean;
 }): Promise<VerifyResult> {
   const { pool, plan, options, emit, signal } = input;
   const run = await maybeLatestRun(pool);
@@ -58,7 +68,8 @@ export async function verify(input: {
   const tables = await verifyRows(pool, moves, baking ? 'baking' : 'before cutover');
   const findings: Finding[] = differencesAsFindings(tables);
   findings.push(...(await quarantineFindings(pool, baking)));
-  if (baking) findings.push(...(await missingAttachments(pool, run)));
+  if (baking && input.accept === true) await acceptAttachments(pool, run);
+  else if (baking) findings.push(...(await missingAttachments(pool, run)));
   const quiet = { ...stepContext(pool, run, options, emit, signal), setPhase: async () => undefined };
   for (const step of plan.steps) {
     // Rows are compared above; steps before the cutover speak of names that have been swapped since.
@@ -111,12 +122,20 @@ async function verifyFinished(input: Parameters<typeof verify>[0]): Promise<Veri
 /** What hung on the live tables before the cutover, or right after it, and is gone or altered. */
 export async function missingAttachments(client: Queryable, run: Run): Promise<Finding[]> {
   if (run.attachments === null) return [];
-  const { moves } = run.settings;
-  const now = await readAttachments(
+  return attachmentFindings(run.attachments, await liveAttachments(client, run), run.settings.moves);
+}
+
+/** What is gone or altered was meant to be: an application goes on living while the retired tables stand. */
+async function acceptAttachments(pool: Pool, run: Run): Promise<void> {
+  const now = await liveAttachments(pool, run);
+  await setAttachments(pool, run, { source: now, carried: now });
+}
+
+function liveAttachments(client: Queryable, run: Run) {
+  return readAttachments(
     client,
-    moves.map((move) => move.source),
+    run.settings.moves.map((move) => move.source),
   );
-  return attachmentFindings(run.attachments, now, moves);
 }
 
 async function quarantineFindings(pool: Pool, baking: boolean): Promise<Finding[]> {

@@ -97,7 +97,7 @@ function finding({ on }: Attachment, message: string): Finding {
     severity: 'blocks',
     subject: on ?? message.split(' ')[0] ?? '',
     message,
-    hint: 'Put it back as it was; `tandem rollback` goes back to tables that have it.',
+    hint: 'Put it back as it was; or, where it was meant so, say `tandem verify --accept`.',
   };
 }
 

@@ -385,6 +385,17 @@ describe('taken away alone, each is named', () => {
   });
 });
 
+test('what was changed on purpose is accepted, and expected from then on', async () => {
+  await client.query('DROP INDEX public.sessions_tags_idx; CREATE INDEX later_idx ON public.sessions (created_at)');
+  expect(await tandem.verify()).toMatchObject({ ok: false });
+  expect(await tandem.verify({ accept: true })).toMatchObject({ ok: true, findings: [] });
+  expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+  await client.query('DROP INDEX public.later_idx');
+  expect((await tandem.verify()).findings).toMatchObject([
+    { message: 'index later_idx on public.sessions is missing' },
+  ]);
+});
+
 test('gone back, the flat tables have all of it', async () => {
   await tandem.rollback();
   expect(await hanging()).toEqual(hung);
