@@ -56,6 +56,7 @@ export async function resolveMoves(
   findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
   findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
   findings.push(...(await suitability(client, messages, moved, null)));
+  findings.push(...(await publishedWithAll(client)));
   for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
     findings.push({
       severity: 'blocks',
@@ -224,6 +225,19 @@ async function suitability(
   return findings;
 }
 
+/** Tandem's own tables would be published too: to subscribers who do not have them, and before their keys are built. */
+async function publishedWithAll(client: Queryable): Promise<Finding[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT pubname AS name FROM pg_catalog.pg_publication WHERE puballtables ORDER BY pubname',
+  );
+  return rows.map(({ name }) => ({
+    severity: 'blocks',
+    subject: `publication ${name}`,
+    message: 'publishes all tables, and so those that the move makes and fills beside them',
+    hint: 'Make it anew FOR TABLES IN SCHEMA, or for tables by name: those it goes on publishing through the move.',
+  }));
+}
+
 type Assembly = Pick<
   TableMove,
   | 'name'
@@ -254,6 +268,7 @@ async function assemble(client: Queryable, table: TableDescription, input: Assem
       referencedColumns: ['id'],
       rules: 'ON DELETE CASCADE',
       validated: true,
+      comment: null,
     });
   }
   return {
@@ -311,6 +326,7 @@ function linkMoves(moves: TableMove[], messagesSession: string): TableMove[] {
         referencedColumns: [...sessions.identity.columns],
         rules: 'ON DELETE CASCADE',
         validated: true,
+        comment: null,
       });
     }
     return { ...move, targetForeignKeys: keys };

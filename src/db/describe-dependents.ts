@@ -4,7 +4,7 @@ import type { Queryable } from './connect.ts';
 import { type QualifiedName, quoteName } from './identifier.ts';
 
 const FOREIGN_KEYS = `
-  SELECT c.conname AS name, c.convalidated AS validated,
+  SELECT c.conname AS name, c.convalidated AS validated, pg_catalog.obj_description(c.oid, 'pg_constraint') AS comment,
          pg_catalog.json_build_object('schema', tn.nspname, 'name', t.relname) AS table,
          pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname) AS references,
          (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place)

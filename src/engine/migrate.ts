@@ -170,7 +170,7 @@ function acceptChanges(before: Run['settings']['moves'], now: Run['settings']['m
     moves.map(({ columns, incoming, sourceForeignKeys, targetForeignKeys, userTriggers, ...rest }) => ({
       ...rest,
       // Incoming keys and triggers are read again at the cutover.
-      foreignKeys: sourceForeignKeys.map(({ validated, ...key }) => key),
+      foreignKeys: sourceForeignKeys.map(({ validated, comment, ...key }) => key),
       columns: columns.map(({ target, source, type, sourceType }) => ({ target, source, type, sourceType })),
     }));
   if (isDeepStrictEqual(shape(before), shape(now))) {

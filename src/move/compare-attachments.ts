@@ -20,6 +20,8 @@ export type RecordedAttachments = z.infer<typeof recordedAttachmentsSchema>;
 export function isReplaced(attachment: Attachment, moves: readonly TableMove[]): boolean {
   return (
     attachment.kind === 'primary key' ||
+    // What a CREATE INDEX CONCURRENTLY left that failed.
+    (attachment.kind === 'index' && attachment.definition.endsWith('(not valid)')) ||
     (['check', 'column storage', 'comment'].includes(attachment.kind) && isOfRetyped(attachment, moves))
   );
 }

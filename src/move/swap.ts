@@ -1,4 +1,4 @@
-import { type QualifiedName, quoteIdent, quoteName } from '../db/identifier.ts';
+import { type QualifiedName, quoteIdent, quoteLiteral, quoteName } from '../db/identifier.ts';
 import { attachChangeLogSql, detachChangeLogSql, retypeChangeLogSql } from './change-log.ts';
 import { orWithoutCasts } from './dependents.ts';
 import { disownSequencesSql, identityKindSql, ownSequencesSql, renameIdentitySql } from './hand-over.ts';
@@ -55,7 +55,13 @@ export function lockOrder(moves: readonly TableMove[]): QualifiedName[] {
 export function addForeignKeySql(key: ForeignKey, table: QualifiedName, options: { notValid: boolean }): string {
   const list = (names: readonly string[]) => names.map(quoteIdent).join(', ');
   return `ALTER TABLE ${quoteName(table)} ADD CONSTRAINT ${quoteIdent(key.name)} FOREIGN KEY (${list(key.columns)})
-    REFERENCES ${quoteName(key.references)} (${list(key.referencedColumns)}) ${key.rules} ${options.notValid ? 'NOT VALID' : ''}`.trim();
+    REFERENCES ${quoteName(key.references)} (${list(key.referencedColumns)}) ${key.rules} ${options.notValid ? 'NOT VALID' : ''}`
+    .trim()
+    .concat(key.comment === null ? '' : `;\n${foreignKeyCommentSql(key, table)}`);
+}
+
+function foreignKeyCommentSql({ name, comment }: ForeignKey, table: QualifiedName): string {
+  return `COMMENT ON CONSTRAINT ${quoteIdent(name)} ON ${quoteName(table)} IS ${quoteLiteral(comment ?? '')}`;
 }
 
 export function dropConstraintSql(table: QualifiedName, name: string): string {

@@ -70,8 +70,8 @@ export async function missingForeignKeys(client: Queryable, moves: readonly Tabl
 }
 
 function saysTheSame(now: ForeignKey, expected: ForeignKey): boolean {
-  const said = ({ columns, references, referencedColumns, rules }: ForeignKey) =>
-    JSON.stringify([columns, references.schema, references.name, referencedColumns, rules]);
+  const said = ({ columns, references, referencedColumns, rules, comment }: ForeignKey) =>
+    JSON.stringify([columns, references.schema, references.name, referencedColumns, rules, comment]);
   return said(now) === said(expected);
 }
 

@@ -88,6 +88,8 @@ const HANGING = `
   CREATE TABLE public.notes (id int PRIMARY KEY, session_id uuid REFERENCES public.sessions (id) ON DELETE SET NULL);
   CREATE POLICY of_sessions ON public.notes USING (EXISTS (SELECT FROM public.sessions s WHERE s.id = notes.session_id AND s.status = 'active'));
   COMMENT ON POLICY of_sessions ON public.notes IS 'see sessions';
+  COMMENT ON CONSTRAINT notes_session_id_fkey ON public.notes IS 'kept';
+  COMMENT ON CONSTRAINT sessions_user_id_fkey ON public.sessions IS 'whose';
   ALTER TABLE public.sessions OWNER TO ${owner};
 `;
 
@@ -100,6 +102,12 @@ let hung: Attachment[];
 beforeAll(async () => {
   client = await database.connect();
   await client.query(HANGING);
+  if (await isVersion18())
+    await client.query(
+      'ALTER TABLE public.sessions ADD COLUMN initial text GENERATED ALWAYS AS (left(title, 1)) VIRTUAL',
+    );
+  // What is left of a failed CREATE INDEX CONCURRENTLY.
+  await client.query('CREATE UNIQUE INDEX CONCURRENTLY broken_idx ON public.messages (user_id)').catch(() => undefined);
   hung = await hanging();
   tandem = tandemOn(database);
   await tandem.migrate();
@@ -336,6 +344,14 @@ describe('taken away alone, each is named', () => {
 
   test.each([
     [
+      'COMMENT ON CONSTRAINT sessions_user_id_fkey ON public.sessions IS NULL',
+      'foreign key sessions_user_id_fkey on public.sessions is altered',
+    ],
+    [
+      'COMMENT ON CONSTRAINT notes_session_id_fkey ON public.notes IS NULL',
+      'foreign key notes_session_id_fkey on public.notes is altered',
+    ],
+    [
       'ALTER TABLE public.notes DROP CONSTRAINT notes_session_id_fkey',
       'foreign key notes_session_id_fkey on public.notes is missing',
     ],
@@ -354,11 +370,23 @@ describe('taken away alone, each is named', () => {
     ],
     [
       `ALTER TABLE public.notes DROP CONSTRAINT notes_session_id_fkey, ADD CONSTRAINT notes_session_id_fkey
-         FOREIGN KEY (session_id) REFERENCES private.session_keys (id) ON DELETE SET NULL NOT VALID`,
+         FOREIGN KEY (session_id) REFERENCES private.session_keys (id) ON DELETE SET NULL NOT VALID;
+         COMMENT ON CONSTRAINT notes_session_id_fkey ON public.notes IS 'kept'`,
       'foreign key notes_session_id_fkey on public.notes is not validated',
     ],
   ])('%s', async (sql, named) => {
     expect(await missingAfter(sql)).toContainEqual(expect.stringContaining(named));
+  });
+
+  test('a virtual generated column, where there are such', async ({ skip }) => {
+    if (!(await isVersion18())) skip();
+    const { rows } = await client.query(
+      'SELECT count(*)::int AS n FROM public.sessions WHERE initial = left(title, 1)',
+    );
+    expect(rows).toEqual([{ n: 80 }]);
+    expect(await missingAfter('ALTER TABLE public.sessions DROP COLUMN initial')).toEqual([
+      'generated column initial on public.sessions is missing',
+    ]);
   });
 
   test('and put back, it is not', async () => {
@@ -399,7 +427,18 @@ test('what was changed on purpose is accepted, and expected from then on', async
 test('gone back, the flat tables have all of it', async () => {
   await tandem.rollback();
   expect(await hanging()).toEqual(hung);
+  const { rows } = await client.query(
+    "SELECT obj_description(oid) AS comment FROM pg_constraint WHERE conname IN ('notes_session_id_fkey', 'sessions_user_id_fkey') ORDER BY 1",
+  );
+  expect(rows).toEqual([{ comment: 'kept' }, { comment: 'whose' }]);
 });
+
+async function isVersion18(): Promise<boolean> {
+  const { rows } = await client.query<{ it: boolean }>(
+    "SELECT current_setting('server_version_num')::int >= 180000 AS it",
+  );
+  return rows[0]?.it === true;
+}
 
 /** Everything but where the sequences stand. */
 async function hanging(): Promise<Attachment[]> {

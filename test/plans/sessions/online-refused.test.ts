@@ -118,6 +118,11 @@ const refusals: Refusal[] = [
     says: /public\.sessions: column title is generated/,
   },
   {
+    name: 'a publication of all tables',
+    sql: 'CREATE PUBLICATION everything FOR ALL TABLES',
+    says: 'publication everything: publishes all tables',
+  },
+  {
     name: 'a rule',
     sql: 'CREATE RULE keep AS ON DELETE TO public.sessions DO INSTEAD NOTHING',
     says: /public\.sessions: rule keep on table (public\.)?sessions/,
