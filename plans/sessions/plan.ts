@@ -13,7 +13,7 @@ import { foreignKeysStep } from '../../src/steps/foreign-keys.ts';
 import { rehearseStep } from '../../src/steps/rehearse.ts';
 import { targetsStep } from '../../src/steps/targets.ts';
 import { verifyRowsStep } from '../../src/steps/verify-rows.ts';
-import { carriedToTarget } from './carry.ts';
+import { carriedToTarget, isSetByPlan } from './carry.ts';
 import type { SessionsConfig } from './config.ts';
 import { unfitFindings } from './findings.ts';
 import { type SessionsNames, sessionsNames } from './names.ts';
@@ -87,6 +87,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
         guide: '5',
         live: (moves) => liveStatements(names, moves),
         unlive: () => planStatements('live-triggers-revert', names, 'live'),
+        replaces: isSetByPlan,
         returned: () => planStatements('security-feedback-revert', names, 'live'),
       }),
       foreignKeysStep('5'),
