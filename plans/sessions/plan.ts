@@ -132,7 +132,7 @@ function dropStatements(names: SessionsNames): string[] {
     `DO $do$ DECLARE f regprocedure; BEGIN
        FOR f IN SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = pg_catalog.to_regnamespace('private')
                    AND p.proname IN ('to_search', 'session_key_put', 'session_key_remove', 'session_key_rename', 'session_key_set_language',
-                                     'message_complete', 'messages_follow_language', 'session_keys_truncate', 'my_session_stats')
+                                     'message_complete', 'messages_follow_language', 'session_key_guard', 'session_keys_truncate', 'my_session_stats')
        LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP;
        IF pg_catalog.to_regnamespace('private') IS NOT NULL AND NOT EXISTS (
          SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::regclass

@@ -20,6 +20,8 @@ begin
 end
 $function$;
 
+revoke all on function private.to_search({{schema}}.session_language, text) from anon, authenticated, service_role;
+
 comment on function private.to_search({{schema}}.session_language, text) is
   'What messages.content_search holds. Everyone who may write a message executes it, so it stays open to PUBLIC.';
 
