@@ -211,7 +211,7 @@ async function functionsToTry(client: pg.Client, { own, other }: People): Promis
     'messages(sessions)': (person) => `SELECT FROM public.messages(${row('sessions', { id: person.sessions.active })})`,
     'sessions(messages)': (person) =>
       `SELECT FROM public.sessions(${row('messages', { session_id: person.sessions.active })})`,
-    search_messages: (person) => `SELECT FROM public.search_messages('hello', user_id => '${person.user}')`,
+    search_messages: (person) => `SELECT FROM public.search_messages('hello') WHERE user_id = '${person.user}'`,
     'private.my_session_stats()': (person) => `SELECT FROM private.my_session_stats() WHERE user_id = '${person.user}'`,
   };
   return rows.map(({ name, call }) => {
