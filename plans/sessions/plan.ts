@@ -140,7 +140,7 @@ function dropStatements(names: SessionsNames): string[] {
     `DO $do$ DECLARE f regprocedure; c regconfig; BEGIN
        FOR f IN SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = pg_catalog.to_regnamespace('private')
                    AND p.proname IN ('to_search', 'session_key_put', 'session_key_remove', 'session_key_rename', 'session_key_set_language',
-                                     'message_complete', 'messages_follow_language', 'session_keys_truncate', 'my_session_stats')
+                                     'message_complete', 'messages_follow_language', 'session_key_guard', 'session_keys_truncate', 'my_session_stats')
        LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP;
        FOR c IN SELECT t.oid FROM pg_catalog.pg_ts_config t WHERE t.cfgnamespace = pg_catalog.to_regnamespace('private')
                    AND t.cfgname IN ('search_en', 'search_es', 'search_fr', 'search_de', 'search_words')
