@@ -3,11 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
 import type { TableMove } from '../move/table-move.ts';
+import { collectFindings } from './check.ts';
 import { readControl, requestCutover } from './control.ts';
 import { TandemError } from './errors.ts';
 import type { Emit, Finding, Phase } from './events.ts';
 import { createPacer } from './pacer.ts';
-import { assertMayCreate } from './privileges.ts';
+import { assertPrivileges } from './privileges.ts';
 import { catchUpRetired } from './retired.ts';
 import {
   assertNotRollingBack,
@@ -123,16 +124,15 @@ export function assertNotBlocked(findings: readonly Finding[]): void {
   );
 }
 
-/** Every step's `check`, in one read-only snapshot. */
+/** What is found before a run begins, in one read-only snapshot. */
 export async function checkPlan(pool: Pool, plan: Plan, options: RunOptions): Promise<Finding[]> {
   return inTransaction(
     pool,
     async (client) => {
       const { moves, findings } = await plan.resolve(client, options);
       if (findings.some((f) => f.severity === 'blocks')) return findings;
-      await assertMayCreate(client, moves);
-      for (const step of plan.steps) findings.push(...((await step.check?.({ client, moves, options })) ?? []));
-      return findings;
+      await assertPrivileges(client, moves);
+      return [...findings, ...(await collectFindings(client, plan, moves, options))];
     },
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
   );
@@ -147,6 +147,7 @@ async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promi
         const { moves, findings } = await plan.resolve(client, options);
         const blocking = findings.filter((f) => f.severity === 'blocks');
         if (blocking.length > 0) throw planChanged(blocking.map((f) => `${f.subject}: ${f.message}`).join('\n'));
+        await assertPrivileges(client, moves);
         const settings = { ...latest.settings, moves: acceptChanges(latest.settings.moves, moves) };
         await setMoves(client, latest, settings.moves);
         return { ...latest, settings };

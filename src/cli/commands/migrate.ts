@@ -5,7 +5,14 @@ import { assertNotBlocked, checkPlan, migrate } from '../../engine/migrate.ts';
 import { isOpen, maybeLatestRun } from '../../engine/run-state.ts';
 import type { Plan, RunOptions } from '../../engine/step.ts';
 import { assertConfirmable, confirm } from '../confirm.ts';
-import { type PlanOptions, runOptions, wholeNumber, withDatabase, withPlanOptions } from '../connection.ts';
+import {
+  diskFreeOption,
+  type PlanOptions,
+  runOptions,
+  wholeNumber,
+  withDatabase,
+  withPlanOptions,
+} from '../connection.ts';
 import { describeFinding } from '../describe-event.ts';
 import { withExamples } from '../examples.ts';
 import { loadPlan } from '../load-plan.ts';
@@ -21,6 +28,7 @@ interface Options extends PlanOptions {
   backupDir?: string;
   gzip?: boolean;
   createAuth?: boolean;
+  diskFree?: number;
   lockTimeout: number;
   yes?: boolean;
 }
@@ -44,6 +52,7 @@ export function migrateCommand(program: Command, run: RunCommand): void {
         .default(200)
         .argParser(wholeNumber('--lock-timeout', 10, 10_000)),
     )
+    .addOption(diskFreeOption())
     .option('--yes', 'do not ask')
     .option('--json', 'one event a line; needs --yes');
   withExamples(command, [

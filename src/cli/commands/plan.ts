@@ -1,7 +1,14 @@
 import { type Command, Option } from 'commander';
 import { describePlan } from '../../engine/describe-plan.ts';
 import { ExitCode } from '../../engine/errors.ts';
-import { type PlanOptions, runOptions, wholeNumber, withDatabase, withPlanOptions } from '../connection.ts';
+import {
+  diskFreeOption,
+  type PlanOptions,
+  runOptions,
+  wholeNumber,
+  withDatabase,
+  withPlanOptions,
+} from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
@@ -11,6 +18,7 @@ import { renderPlanSql } from '../render-plan-sql.ts';
 interface Options extends PlanOptions {
   workers: number;
   createAuth?: boolean;
+  diskFree?: number;
   backupDir?: string;
   sql?: boolean;
 }
@@ -26,6 +34,7 @@ export function planCommand(program: Command, run: RunCommand): void {
     )
     .option('--create-auth', 'plan with the stand-in for auth.users, auth.uid() and the API roles')
     .option('--backup-dir <dir>', 'plan with a backup')
+    .addOption(diskFreeOption())
     .addOption(new Option('--sql', 'every statement in full, the rest as comments').conflicts('json'))
     .option('--json', 'one document');
   withExamples(command, [
