@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
 import type { TableMove } from '../move/table-move.ts';
 import { collectFindings } from './check.ts';
-import { readControl, requestCutover } from './control.ts';
+import { readControl, requestCutover, setThrottles, type Throttles } from './control.ts';
 import { TandemError } from './errors.ts';
 import type { Emit, Finding, Phase } from './events.ts';
 import { createPacer } from './pacer.ts';
@@ -36,6 +36,8 @@ export interface MigrateOptions {
   readonly stopBefore: 'cutover' | null;
   /** With `stopBefore`: go on draining there until `tandem cutover` asks for the cutover from another terminal. */
   readonly waitForCutover?: boolean;
+  /** What the run minds from its start; what is not named stays as it is. `tandem throttle` changes it later. */
+  readonly throttles?: Throttles;
 }
 
 export interface MigrateResult {
@@ -58,6 +60,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     const signal = AbortSignal.any([options.signal, lost]);
     // A request that an earlier run did not live to see is not for this one.
     await requestCutover(pool, false);
+    await setThrottles(pool, options.throttles ?? {});
     const run = await openOrStart(options);
     const context = stepContext(pool, run, options.options, emit, signal);
     const done = new Set((await listSteps(pool, run)).filter((s) => s.state === 'done').map((s) => s.name));

@@ -24,6 +24,8 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('%s', (signal) => {
     const program = await startProgram(database.url, [...MIGRATE, '--workers', '1']);
     await gate.reached();
     program.kill(signal);
+    // Before the batch may end: otherwise it is a matter of luck which of the two is seen first.
+    await program.heard;
     await gate.open();
     expect(await program.ended).toMatchObject({ exitCode: 4, last: { event: 'done', ok: false, code: 'TD022' } });
     expect(await tandemOn(database).status()).toMatchObject({ phase: 'copying', holder: null });

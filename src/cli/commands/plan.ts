@@ -1,27 +1,8 @@
 import { type Command, Option } from 'commander';
-import { describePlan } from '../../engine/describe-plan.ts';
-import { ExitCode } from '../../engine/errors.ts';
-import {
-  diskFreeOption,
-  type PlanOptions,
-  runOptions,
-  wholeNumber,
-  withDatabase,
-  withPlanOptions,
-} from '../connection.ts';
+import { diskFreeOption, wholeNumber, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
-import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
-import { renderPlan } from '../render-plan.ts';
-import { renderPlanSql } from '../render-plan-sql.ts';
-
-interface Options extends PlanOptions {
-  workers: number;
-  createAuth?: boolean;
-  diskFree?: number;
-  backupDir?: string;
-  sql?: boolean;
-}
+import { type ShowPlanOptions, showPlan } from '../show-plan.ts';
 
 export function planCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('plan'))
@@ -41,15 +22,5 @@ export function planCommand(program: Command, run: RunCommand): void {
     ['tandem plan'],
     ['tandem plan --sql > plan.sql', 'every statement, to be read'],
     ['tandem plan --json | jq .findings'],
-  ]).action((options: Options) =>
-    run(async (terminal) => {
-      const plan = await loadPlan(options);
-      return withDatabase(options, { writes: false }, async (pool) => {
-        const described = await describePlan(pool, plan, runOptions(options));
-        if (options.json) terminal.line(JSON.stringify(described, null, 2));
-        else terminal.line(options.sql ? renderPlanSql(described) : renderPlan(described));
-        return described.ok ? ExitCode.done : ExitCode.failedCheck;
-      });
-    }),
-  );
+  ]).action((options: ShowPlanOptions) => run((terminal) => showPlan(terminal, options)));
 }
