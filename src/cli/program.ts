@@ -7,6 +7,7 @@ import { finishCommand } from './commands/finish.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { pauseCommand } from './commands/pause.ts';
 import { planCommand } from './commands/plan.ts';
+import { recycleCommand } from './commands/recycle.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { restoreDrillCommand } from './commands/restore-drill.ts';
@@ -31,6 +32,7 @@ const commands: readonly AddCommand[] = [
   resumeCommand,
   throttleCommand,
   cutoverCommand,
+  recycleCommand,
   verifyCommand,
   rollbackCommand,
   finishCommand,

@@ -4,6 +4,7 @@ import { backlog } from '../move/change-log.ts';
 import { listQuarantined, type QuarantinedRow } from '../move/quarantine.ts';
 import { readControl } from './control.ts';
 import type { Phase, StepState } from './events.ts';
+import { type OlderBackends, olderBackends } from './recycle.ts';
 import { hasState, isOpen, listSteps, maybeLatestRun } from './run-state.ts';
 import { currentHolder, type Holder } from './runner-lock.ts';
 import type { Plan } from './step.ts';
@@ -41,6 +42,8 @@ export interface Status {
   /** Why the run is waiting right now: paused, throttled; null while it works. */
   readonly waiting_for: string | null;
   readonly quarantined: (Pick<QuarantinedRow, 'key' | 'reason'> & { table: string })[];
+  /** Backends that may hold statements cached before the cutover, which `tandem recycle` ends; null unless a run bakes. */
+  readonly older_backends: OlderBackends | null;
   readonly holder: { command: string; host: string; pid: number; since: string } | null;
 }
 
@@ -57,6 +60,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
     quarantined: [],
     paused: false,
     waiting_for: null,
+    older_backends: null,
   };
   const there = await hasState(pool);
   const holder = there ? describeHolder(await currentHolder(pool)) : null;
@@ -97,6 +101,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
       key: row.key,
       reason: row.reason,
     })),
+    older_backends: await olderBackends(pool, run),
     holder,
   };
 }
