@@ -57,7 +57,7 @@ export async function nonUuidValues(
     findings.push({
       severity: 'blocks',
       subject: displayName(table.name),
-      message: `${found.rows.toLocaleString('en')} ${found.rows === 1 ? 'row has' : 'rows have'} a ${live.name} that is no uuid, for example ${found.values?.map((v) => `'${v}'`).join(', ')}`,
+      message: `${found.rows.toLocaleString('en')} ${found.rows === 1 ? 'row has' : 'rows have'} no uuid in ${live.name}, for example ${found.values?.map((v) => `'${v}'`).join(', ')}`,
       hint: 'Give them uuids, here and wherever they are referred to, and change the type of the column then.',
     });
   }

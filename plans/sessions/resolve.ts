@@ -69,6 +69,8 @@ export async function resolveMoves(
       hint: 'Rename the column, here and in the application.',
     });
   }
+  findings.push(...tooManyColumns(sessions, sessionsColumns.columns.length));
+  findings.push(...tooManyColumns(messages, messagesColumns.columns.length + ADDED_TO_MESSAGES.length));
   if (findings.some((f) => f.severity === 'blocks')) return { moves: [], findings };
 
   const language = sessionsColumns.columns.find((c) => c.target === names.sessionsColumns['language']);
@@ -147,6 +149,21 @@ async function liveTable(client: Queryable, name: QualifiedName, role: string): 
     });
   }
   return table;
+}
+
+/** PostgreSQL's own limit for a table. */
+const MOST_COLUMNS = 1600;
+
+function tooManyColumns(table: TableDescription, needed: number): Finding[] {
+  if (needed <= MOST_COLUMNS) return [];
+  return [
+    {
+      severity: 'blocks',
+      subject: displayName(table.name),
+      message: `the new table would have ${needed.toLocaleString('en')} columns, and PostgreSQL allows ${MOST_COLUMNS.toLocaleString('en')}`,
+      hint: 'Drop columns that nobody needs, or move some to a table of their own.',
+    },
+  ];
 }
 
 async function suitability(

@@ -87,7 +87,7 @@ describe('of the rows', () => {
       expect.objectContaining({ severity: 'blocks', message: 'column id is text, and the plan needs uuid' }),
       expect.objectContaining({
         severity: 'blocks',
-        message: `2 rows have a id that is no uuid, for example ${rows.map(({ id }) => `'${id}'`).join(', ')}`,
+        message: `2 rows have no uuid in id, for example ${rows.map(({ id }) => `'${id}'`).join(', ')}`,
       }),
     ]);
   });
