@@ -45,8 +45,7 @@ function stepLines({ steps }: Status): string[] {
   const width = Math.max(0, ...steps.map(({ guide }) => guide.length));
   return steps.map((step) => {
     const took = step.elapsed_ms === null ? '' : pc.dim(`  ${formatDuration(step.elapsed_ms / 1000)}`);
-    // A step that runs again still has the note of its first try.
-    const note = step.note && step.state !== 'running' ? pc.dim(`  ${step.note}`) : '';
+    const note = step.note ? pc.dim(`  ${step.note}`) : '';
     return `  ${MARKS[step.state]} ${pc.dim(step.guide.padEnd(width))}  ${step.title}${took}${note}`;
   });
 }

@@ -19,6 +19,7 @@ describe('migrate --dry-run', () => {
       const dry = await run('migrate', '--dry-run', '--workers', '3');
       expect(dry).toEqual(await run('plan', '--workers', '3'));
       expect(dry).toMatchObject({ code: 0, stderr: '' });
+      expect(dry.stdout).not.toContain('"public"');
       expect(dry.stdout).toContain(suspended ? 'A run is open, and is copying' : 'Nothing blocks the migration');
       const { stdout } = await run('migrate', '--dry-run', '--json');
       expect(planShape.parse(JSON.parse(stdout)).run?.phase ?? null).toBe(suspended ? 'copying' : null);
