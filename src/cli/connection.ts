@@ -63,6 +63,7 @@ export function runOptions(options: {
   createAuth?: boolean;
   lockTimeout?: number;
   diskFree?: number;
+  terminateBlockers?: boolean;
 }): RunOptions {
   return {
     workers: options.workers ?? 2,
@@ -73,8 +74,17 @@ export function runOptions(options: {
     cutover: {
       ...defaultCutoverLimits,
       ...(options.lockTimeout === undefined ? {} : { lockTimeoutMs: options.lockTimeout }),
+      ...(options.terminateBlockers === true ? { terminateBlockers: true } : {}),
     },
   };
+}
+
+/** For commands that swap the names. */
+export function terminateBlockersOption(): Option {
+  return new Option(
+    '--terminate-blockers',
+    'from the second attempt on, end backends that hold a lock which the cutover waits for',
+  );
 }
 
 /** `--disk-free 20GB`: bytes, for commands that tell what a run needs. */

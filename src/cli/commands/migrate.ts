@@ -10,6 +10,7 @@ import {
   diskFreeOption,
   type PlanOptions,
   runOptions,
+  terminateBlockersOption,
   wholeNumber,
   withDatabase,
   withPlanOptions,
@@ -37,6 +38,7 @@ interface Options extends PlanOptions {
   maxActive?: Throttles;
   throttleSql?: Throttles;
   dryRun?: boolean;
+  terminateBlockers?: boolean;
   yes?: boolean;
 }
 
@@ -59,6 +61,7 @@ export function migrateCommand(program: Command, run: RunCommand): void {
         .default(200)
         .argParser(wholeNumber('--lock-timeout', 10, 10_000)),
     )
+    .addOption(terminateBlockersOption())
     .addOption(diskFreeOption())
     .addOption(throttleOption('--max-lag <time>', 'max-lag', 'wait while a standby is further behind, such as 5s'))
     .addOption(
