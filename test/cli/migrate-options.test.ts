@@ -75,3 +75,25 @@ describe('what a run is to mind', () => {
     expect((await database.pool.query("SELECT to_regnamespace('tandem') AS there")).rows).toEqual([{ there: null }]);
   });
 });
+
+test('cutover --terminate-blockers is refused where a run waits that was not told so, and the run waits on', async () => {
+  const stop = new AbortController();
+  let ready = () => {};
+  const waits = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  const waiting = inProcess(['migrate', '--yes', '--stop-before', 'cutover', '--wait'], {
+    url: database.url,
+    stop,
+    onLine: (line) => {
+      if (line.includes('Ready. Draining')) ready();
+    },
+  });
+  await waits;
+  const { code, stderr } = await run('cutover', '--yes', '--terminate-blockers');
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^error TD008: A run is at work that swaps the names by itself/);
+  expect((await readControl(database.pool)).cutover_requested).toBe(false);
+  stop.abort();
+  expect((await waiting).code).toBe(4);
+});

@@ -115,6 +115,21 @@ describe('after a cutover', () => {
   });
 });
 
+test('a backend that has begun something since it was listed is left alone', async () => {
+  const session = await database.connect();
+  await tandemOn(database).migrate();
+  const pid = await pidOf(session);
+  const looking = Object.assign(Object.create(database.pool), {
+    query: async (sql: string, values?: unknown[]) => {
+      if (sql.includes('pg_terminate_backend')) await session.query('BEGIN');
+      return database.pool.query(sql, values);
+    },
+  });
+  const { ended, left } = await recycle(looking, new AbortController().signal);
+  expect({ ended, left }).toEqual({ ended: 0, left: [{ reason: 'idle in transaction', backends: 1 }] });
+  expect(await alive([pid])).toEqual([pid]);
+});
+
 test.each([
   ['before any run', null],
   ['before the cutover', 'drain'],
