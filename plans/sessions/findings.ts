@@ -96,6 +96,22 @@ export async function duplicateNumbers(
   ];
 }
 
+/** PostgreSQL's own limit for a table. */
+const MOST_COLUMNS = 1600;
+
+/** A new table that would have more columns than that, with those that are added. */
+export function tooManyColumns(table: TableDescription, needed: number): Finding[] {
+  if (needed <= MOST_COLUMNS) return [];
+  return [
+    {
+      severity: 'blocks',
+      subject: displayName(table.name),
+      message: `the new table would have ${needed.toLocaleString('en')} columns, and PostgreSQL allows ${MOST_COLUMNS.toLocaleString('en')}`,
+      hint: 'Drop columns that nobody needs, or move some to a table of their own.',
+    },
+  ];
+}
+
 function guideName(config: SessionsConfig, table: string, column: string): string {
   const columns = table === 'sessions' ? config.sessions.columns : config.messages.columns;
   for (const [guide, source] of Object.entries(columns)) {

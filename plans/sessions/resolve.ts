@@ -15,7 +15,7 @@ import type { ForeignKey, TableMove } from '../../src/move/table-move.ts';
 import { redirected } from '../../src/steps/cutover.ts';
 import { mapColumns } from './columns.ts';
 import type { SessionsConfig } from './config.ts';
-import { nonUuidValues } from './findings.ts';
+import { nonUuidValues, tooManyColumns } from './findings.ts';
 import type { SessionsNames } from './names.ts';
 import { numberingSql } from './numbering.ts';
 import { messagesShape, sessionsShape } from './shape.ts';
@@ -149,21 +149,6 @@ async function liveTable(client: Queryable, name: QualifiedName, role: string): 
     });
   }
   return table;
-}
-
-/** PostgreSQL's own limit for a table. */
-const MOST_COLUMNS = 1600;
-
-function tooManyColumns(table: TableDescription, needed: number): Finding[] {
-  if (needed <= MOST_COLUMNS) return [];
-  return [
-    {
-      severity: 'blocks',
-      subject: displayName(table.name),
-      message: `the new table would have ${needed.toLocaleString('en')} columns, and PostgreSQL allows ${MOST_COLUMNS.toLocaleString('en')}`,
-      hint: 'Drop columns that nobody needs, or move some to a table of their own.',
-    },
-  ];
 }
 
 async function suitability(

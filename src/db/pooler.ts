@@ -9,7 +9,7 @@ const SUPABASE_TRANSACTION_PORT = '6543';
 /**
  * Before a connection is made: what a session is told there would be told to somebody else's.
  *
- * @throws TD027
+ * @throws TD014
  */
 export function assertNoPoolerPort(databaseUrl: string): void {
   try {
@@ -27,7 +27,7 @@ export function assertNoPoolerPort(databaseUrl: string): void {
  * session, the other begins a transaction, and so takes any backend that is idle. Where that has the mark, or the first
  * has lost it, a pooler stands between.
  *
- * @throws TD027
+ * @throws TD014
  */
 export async function assertOwnSessions(pool: Pool, databaseUrl: string): Promise<void> {
   const first = await pool.connect();
@@ -65,7 +65,7 @@ async function markOf(client: PoolClient): Promise<string | null> {
 
 function transactionPooler(databaseUrl: string): TandemError {
   return new TandemError(
-    'TD027',
+    'TD014',
     `${describeUrl(databaseUrl)} is a pooler that gives a connection away after each transaction.`,
     {
       hint: 'Give the server’s own address, or a pooler’s in session mode: on Supabase port 5432 of the same host.',

@@ -11,7 +11,7 @@ test.each([1, 3])('a pooler in transaction mode is refused, with %i backends beh
   const pool = createPool(pooler.url);
   try {
     await expect(assertOwnSessions(pool, pooler.url)).rejects.toMatchObject({
-      code: 'TD027',
+      code: 'TD014',
       exitCode: 2,
       message: expect.stringMatching(/^127\.0\.0\.1:\d+\/\S+ is a pooler that gives a connection away/),
     });
@@ -48,6 +48,6 @@ test.each([
   ['postgres://u:p@aws-0-eu-west-1.pooler.supabase.com:5432/postgres', false],
   ['postgres://u:p@db.example.com:6543/postgres', false],
 ])('by its port alone: %s', (url, refused) => {
-  if (refused) expect(() => assertNoPoolerPort(url)).toThrow(expect.objectContaining({ code: 'TD027' }));
+  if (refused) expect(() => assertNoPoolerPort(url)).toThrow(expect.objectContaining({ code: 'TD014' }));
   else expect(() => assertNoPoolerPort(url)).not.toThrow();
 });
