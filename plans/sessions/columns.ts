@@ -114,17 +114,19 @@ function hasMap(input: ColumnInput, shape: ShapeColumn): boolean {
 }
 
 function enumMapping(input: ColumnInput, shape: ShapeColumn, text: string, type: string, live: Column, column: string) {
-  const map = Object.entries(input.values[shape.name] ?? {});
-  const mapped =
-    map.length === 0
-      ? text
-      : `CASE ${text} ${map.map(([from, to]) => `WHEN ${quoteLiteral(from)} THEN ${quoteLiteral(to)}`).join(' ')} ELSE ${text} END`;
-  const labels = (enumLabels[shape.enum ?? ''] ?? []).map(quoteLiteral).join(', ');
-  const fits = `(${mapped}) IN (${labels})`;
+  const map = new Map(Object.entries(input.values[shape.name] ?? {}));
+  const labels = enumLabels[shape.enum ?? ''] ?? [];
+  // What stands on the left of a map is read as what stands on its right, though it were a label itself.
+  const read = new Map([...labels.map((label) => [label, label] as const), ...map]);
+  const fitting = [...read].filter(([, label]) => labels.includes(label));
+  // One constant for each text: a cast would look its label up in the catalog's cache for every row. Byte by byte: a
+  // collation of the column's may call other spellings equal, which no label is.
+  const bytes = `(${text}) COLLATE "C"`;
+  const cases = fitting.map(([from, label]) => `WHEN ${quoteLiteral(from)} THEN ${quoteLiteral(label)}::${type}`);
   return {
-    forward: `CASE WHEN ${fits} THEN (${mapped})::${type} END`,
+    forward: `CASE ${bytes} ${cases.join(' ')} END`,
     backward: live.typeKind === 'e' ? `${column}::text::${live.type}` : `${column}::text`,
-    fits,
+    fits: `${bytes} IN (${fitting.map(([from]) => quoteLiteral(from)).join(', ')})`,
   };
 }
 

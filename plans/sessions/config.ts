@@ -16,6 +16,8 @@ export type ColumnSource = z.infer<typeof columnSource>;
 
 const valueMap = z.record(z.string(), z.string());
 
+const days = z.number().positive().nullable();
+
 /** The plan file: `tandem.config.ts`, `.js`, `.mjs` or `.json`. Everything has a default, so that it may say very little. */
 export const sessionsConfigSchema = z.strictObject({
   plan: z.literal('sessions').default('sessions'),
@@ -57,6 +59,14 @@ export const sessionsConfigSchema = z.strictObject({
       values: z.strictObject({ type: valueMap.optional() }).default({}),
     })
     .prefault({}),
+  /** When the keeper moves idle sessions on, in days; null: never. Left out, the policy in the database stays as it is. */
+  archiving: z
+    .strictObject({
+      archiveAfterDays: days.default(90),
+      deleteAfterDays: days.default(null),
+      purgeAfterDays: days.default(null),
+    })
+    .optional(),
 });
 export type SessionsConfig = z.infer<typeof sessionsConfigSchema>;
 

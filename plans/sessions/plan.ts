@@ -32,6 +32,9 @@ import { sessionStatsStep } from './steps/session-stats.ts';
 import { takenNames } from './taken-names.ts';
 import { planStatements } from './templates.ts';
 
+/** How the run notes that it installed the extension. */
+const UNACCENT = 'extension unaccent';
+
 /** The user's guide as a plan: its ten steps, in the order in which they can be carried out on a live database. */
 export function sessionsPlan(config: SessionsConfig): Plan {
   const names = sessionsNames(config);
@@ -106,6 +109,10 @@ async function targetStatements(
 ): Promise<string[]> {
   const sql = [
     ...planStatements('sessions-target', names, 'beside'),
+    // Going back drops the extension only where it came with the run.
+    `INSERT INTO tandem.created_object (name) SELECT '${UNACCENT}'
+      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'unaccent') ON CONFLICT (name) DO NOTHING`,
+    ...planStatements('search-configurations', names, 'beside'),
     ...planStatements('messages-target', names, 'beside'),
   ];
   for (const move of moves) sql.push(...(await carry(move)));
@@ -134,11 +141,21 @@ function dropStatements(names: SessionsNames): string[] {
     drop(names.sessionsTarget),
     drop(names.messagesTarget),
     drop(names.registry),
-    `DO $do$ DECLARE f regprocedure; BEGIN
+    `DO $do$ DECLARE f regprocedure; c regconfig; BEGIN
        FOR f IN SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = pg_catalog.to_regnamespace('private')
                    AND p.proname IN ('to_search', 'session_key_put', 'session_key_remove', 'session_key_rename', 'session_key_set_language',
                                      'message_complete', 'messages_follow_language', 'session_keys_truncate', 'my_session_stats')
        LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP;
+       FOR c IN SELECT t.oid FROM pg_catalog.pg_ts_config t WHERE t.cfgnamespace = pg_catalog.to_regnamespace('private')
+                   AND t.cfgname IN ('search_en', 'search_es', 'search_fr', 'search_de', 'search_words')
+       LOOP EXECUTE 'DROP TEXT SEARCH CONFIGURATION ' || c; END LOOP;
+       IF EXISTS (SELECT FROM tandem.created_object WHERE name = '${UNACCENT}') THEN
+         BEGIN
+           DROP EXTENSION IF EXISTS unaccent;
+         EXCEPTION WHEN dependent_objects_still_exist THEN
+           NULL; -- Somebody has put it to use since.
+         END;
+       END IF;
        IF pg_catalog.to_regnamespace('private') IS NOT NULL AND NOT EXISTS (
          SELECT FROM pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_namespace'::regclass
             AND refobjid = pg_catalog.to_regnamespace('private') AND deptype = 'n')

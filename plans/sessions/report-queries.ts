@@ -127,15 +127,14 @@ export async function sessionsQueries(
 /** The flat table can only read every message for the word. */
 function searchByWord(names: SessionsNames, word: string, hasRetired: boolean): Pick<CommonQuery, 'now' | 'flat'> {
   const m = columnOf(names.messagesColumns);
-  const newest = `ORDER BY ${m('created_at')} DESC LIMIT 20`;
   return {
     now: {
-      sql: `SELECT * FROM ${quoteName(names.messages)} WHERE content_search @@ pg_catalog.websearch_to_tsquery('pg_catalog.english', $1) ${newest}`,
+      sql: `SELECT * FROM ${quoteName(names.messages)} WHERE content_search @@ pg_catalog.websearch_to_tsquery('pg_catalog.english', $1) LIMIT 20`,
       values: [word],
     },
     flat: hasRetired
       ? {
-          sql: `SELECT * FROM ${quoteName(names.messagesRetired)} WHERE ${m('content')} ILIKE '%' || $1 || '%' ${newest}`,
+          sql: `SELECT * FROM ${quoteName(names.messagesRetired)} WHERE ${m('content')} ILIKE '%' || $1 || '%' LIMIT 20`,
           values: [word],
         }
       : null,

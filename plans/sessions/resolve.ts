@@ -25,6 +25,7 @@ const GUIDE_INDEXES = new Set([
   'messages_sequence_number_idx',
   'messages_content_search_idx',
   'messages_user_id_created_at_idx',
+  'messages_newest_idx',
 ]);
 
 /** Columns that the new messages have and the flat ones do not: the session's language, and what is searched. */

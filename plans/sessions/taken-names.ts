@@ -17,8 +17,10 @@ export async function takenNames(client: Queryable, names: SessionsNames): Promi
     `SELECT n.name FROM unnest($1::text[]) WITH ORDINALITY AS n (name, place)
       WHERE pg_catalog.to_regclass(n.name) IS NOT NULL OR pg_catalog.to_regtype(n.name) IS NOT NULL
       UNION ALL
-     SELECT $2 WHERE pg_catalog.to_regprocedure($2) IS NOT NULL`,
-    [relations.map(quoteName), `${quoteName(beside('search_messages'))}(text, uuid, uuid)`],
+     SELECT pg_catalog.format('%I.%I(%s)', $2::text, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid))
+       FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+      WHERE n.nspname = $2 AND p.proname = 'search_messages'`,
+    [relations.map(quoteName), names.sessions.schema],
   );
   return rows.map(({ name }) => ({
     severity: 'blocks',

@@ -1,20 +1,26 @@
 import { Command } from 'commander';
 import type { ExitCode } from '../engine/errors.ts';
+import { archiveCommand } from './commands/archive.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cutoverCommand } from './commands/cutover.ts';
 import { demoCommand } from './commands/demo.ts';
 import { finishCommand } from './commands/finish.ts';
+import { holdCommand } from './commands/hold.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { pauseCommand } from './commands/pause.ts';
 import { planCommand } from './commands/plan.ts';
 import { recycleCommand } from './commands/recycle.ts';
+import { refreshCommand } from './commands/refresh.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
+import { releaseCommand } from './commands/release.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { restoreDrillCommand } from './commands/restore-drill.ts';
 import { resumeCommand } from './commands/resume.ts';
 import { rollbackCommand } from './commands/rollback.ts';
+import { serveCommand } from './commands/serve.ts';
 import { statusCommand } from './commands/status.ts';
 import { throttleCommand } from './commands/throttle.ts';
+import { undoCommand } from './commands/undo.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
@@ -39,6 +45,12 @@ const commands: readonly AddCommand[] = [
   backupCommand,
   restoreCommand,
   restoreDrillCommand,
+  archiveCommand,
+  holdCommand,
+  releaseCommand,
+  undoCommand,
+  refreshCommand,
+  serveCommand,
   demoCommand,
 ];
 

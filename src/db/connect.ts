@@ -10,8 +10,15 @@ export type { ClientBase as Client, Pool } from 'pg';
 
 export const MINIMUM_SERVER_VERSION = 15;
 
-/** What a role, a database or a server may have set for its sessions, and what would end a long statement of ours. */
+/**
+ * What a role, a database or a server may have set for its sessions: what would end a long statement of ours, what would
+ * let a statement read an older snapshot than the locks it waited for, and how values are spelt as text, which keys are
+ * compared by.
+ */
 const SESSION = `SET search_path = ''; SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0;
+  SET lock_timeout = 0; SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;
+  SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 1;
+  SET bytea_output = 'hex';
   SELECT pg_catalog.set_config('transaction_timeout', '0', false)
    WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL`;
 

@@ -15,11 +15,13 @@ export const SqlState = {
   duplicateObject: '42710',
   diskFull: '53100',
   tooManyConnections: '53300',
+  programLimitExceeded: '54000',
   lockNotAvailable: '55P03',
   queryCanceled: '57014',
   adminShutdown: '57P01',
   crashShutdown: '57P02',
   cannotConnectNow: '57P03',
+  raisedByTrigger: 'P0001',
 } as const;
 
 /** The SQLSTATE of an error thrown by `pg`, or null for any other value. */
@@ -28,8 +30,12 @@ export function sqlStateOf(error: unknown): string | null {
   return typeof error.code === 'string' ? error.code : null;
 }
 
-/** True for errors of the value at hand (classes 22 and 23): a row that does not fit, not a broken statement. */
+/**
+ * True for errors of the value at hand: a row that does not fit, not a broken statement. Classes 22 and 23, what a
+ * trigger raises (P0001), and a value too large for an index or a text-search vector (54000).
+ */
 export function isDataError(state: string | null): boolean {
+  if (state === SqlState.raisedByTrigger || state === SqlState.programLimitExceeded) return true;
   return state !== null && (state.startsWith('22') || state.startsWith('23'));
 }
 

@@ -30,6 +30,7 @@ export const errorCodes = {
   TD024: { name: 'backlog_too_large', exit: ExitCode.interrupted },
   TD025: { name: 'disk_full', exit: ExitCode.interrupted },
   TD026: { name: 'too_many_connections', exit: ExitCode.interrupted },
+  TD027: { name: 'source_altered', exit: ExitCode.refused },
   TD030: { name: 'verification_failed', exit: ExitCode.failedCheck },
   TD031: { name: 'quarantined_rows', exit: ExitCode.failedCheck },
   TD032: { name: 'step_failed', exit: ExitCode.failedCheck },

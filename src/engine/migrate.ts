@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
+import { isConnectionLoss } from '../db/sqlstate.ts';
 import type { TableMove } from '../move/table-move.ts';
 import { collectFindings } from './check.ts';
 import { readControl, requestCutover, setThrottles, type Throttles } from './control.ts';
@@ -24,6 +25,7 @@ import {
   setStepState,
 } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
+import { assertSourcesUnaltered } from './source-shape.ts';
 import type { Plan, RunOptions, Step, StepContext } from './step.ts';
 
 export interface MigrateOptions {
@@ -50,7 +52,8 @@ export interface MigrateResult {
  * Runs the plan, or goes on where an earlier run stopped. Every step that is done is recorded with its result; a step
  * that was interrupted is applied again.
  *
- * @throws TD011 where findings block; TD016 where the plan no longer says what the run was started with
+ * @throws TD011 where findings block; TD016 where the plan no longer says what the run was started with; TD027 where a
+ * live table is no longer what it was then
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   const { pool, plan, emit } = options;
@@ -147,6 +150,7 @@ async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promi
     if (isOpen(latest)) {
       // Before cutover the names still say what they said: the plan must resolve to the moves that the run works on.
       if (latest.phase !== 'baking') {
+        await assertSourcesUnaltered(client, latest.settings.moves);
         const { moves, findings } = await plan.resolve(client, options);
         const blocking = findings.filter((f) => f.severity === 'blocks');
         if (blocking.length > 0) throw planChanged(blocking.map((f) => `${f.subject}: ${f.message}`).join('\n'));
@@ -170,9 +174,9 @@ async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promi
  */
 function acceptChanges(before: Run['settings']['moves'], now: Run['settings']['moves']): Run['settings']['moves'] {
   const shape = (moves: Run['settings']['moves']) =>
-    moves.map(({ columns, incoming, sourceForeignKeys, targetForeignKeys, userTriggers, ...rest }) => ({
+    moves.map(({ columns, incoming, sourceForeignKeys, targetForeignKeys, userTriggers, extraIndexes, ...rest }) => ({
       ...rest,
-      // Incoming keys and triggers are read again at the cutover.
+      // Incoming keys and triggers are read again at the cutover; indexes are part of the source's shape.
       foreignKeys: sourceForeignKeys.map(({ validated, ...key }) => key),
       columns: columns.map(({ target, source, type, sourceType }) => ({ target, source, type, sourceType })),
     }));
@@ -230,6 +234,7 @@ async function drainUntilCutover(context: StepContext, plan: Plan): Promise<void
     if (context.signal.aborted) {
       throw new TandemError('TD022', 'Stopped before the cutover.', { hint: 'Run the same command again to go on.' });
     }
+    await assertSourcesUnaltered(context.pool, context.moves);
     await drain?.apply(context);
     await sleep(POSTPONED_DRAIN_MS, undefined, { signal: context.signal }).catch(() => undefined);
   }
@@ -249,8 +254,16 @@ async function runStep(context: StepContext, run: Run, step: Step): Promise<void
   try {
     const latest = await maybeLatestRun(pool);
     if (latest && latest.phase !== step.phase && latest.phase !== 'baking') await context.setPhase(step.phase);
-    const detail = await step.apply(context);
-    await assertStepHolds(context, step);
+    if (latest?.phase !== 'baking') {
+      const warnings = await assertSourcesUnaltered(pool, context.moves);
+      // Said once, where it still can be acted upon.
+      if (step.name === 'cutover') for (const warning of warnings) emit({ event: 'finding', ...warning });
+    }
+    const detail = await orWhatWasAltered(context, async () => {
+      const done = await step.apply(context);
+      await assertStepHolds(context, step);
+      return done;
+    });
     // Recorded before it is told: whoever hears of it may ask the database at once.
     await setStepState(pool, run, step.name, 'done', detail ?? null);
     emit({
@@ -266,6 +279,32 @@ async function runStep(context: StepContext, run: Run, step: Step): Promise<void
     );
     emit({ ...describe, state: 'failed' });
     throw error;
+  }
+}
+
+/** A step that fails because a live table is not what it was says so, and not what came of it. */
+async function orWhatWasAltered<T>(context: StepContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const known = error instanceof TandemError && ['TD021', 'TD022', 'TD027'].includes(error.code);
+    if (known || isConnectionLoss(error)) throw error;
+    const altered = await whatWasAltered(context);
+    if (!(altered instanceof TandemError)) throw error;
+    throw new TandemError(altered.code, altered.message, {
+      ...(altered.hint === undefined ? {} : { hint: altered.hint }),
+      detail: error instanceof Error ? error.message : String(error),
+      cause: error,
+    });
+  }
+}
+
+async function whatWasAltered({ pool, moves }: StepContext): Promise<unknown> {
+  try {
+    if ((await maybeLatestRun(pool))?.phase !== 'baking') await assertSourcesUnaltered(pool, moves);
+    return null;
+  } catch (altered) {
+    return altered;
   }
 }
 

@@ -7,6 +7,7 @@ import { readSqlFile } from '../db/sql-file.ts';
 import { type TableMove, tableMoveSchema } from '../move/table-move.ts';
 import { TandemError } from './errors.ts';
 import { type Phase, phases, type StepState } from './events.ts';
+import { recordSourceShapes } from './source-shape.ts';
 import type { Plan, Step } from './step.ts';
 
 const settingsSchema = z.object({ moves: z.array(tableMoveSchema), options: z.record(z.string(), z.unknown()) });
@@ -97,6 +98,7 @@ export async function insertRun(
   );
   for (const move of settings.moves)
     await client.query('INSERT INTO tandem.moved_table (name) VALUES ($1)', [move.name]);
+  await recordSourceShapes(client, settings.moves);
   for (const [position, step] of steps.entries()) {
     await client.query('INSERT INTO tandem.step (run_id, position, name, guide, title) VALUES ($1, $2, $3, $4, $5)', [
       run.id,

@@ -52,7 +52,7 @@ export async function verify(input: {
   if (await awaitsTruncate(pool, moves)) {
     for (const move of moves) await applyTruncate(pool, baking ? backward(move) : forward(move));
   }
-  const tables = await verifyRows(pool, moves, baking ? 'baking' : 'before cutover');
+  const tables = await verifyRows(pool, moves, baking ? 'baking' : 'before cutover', { bits: 128 });
   const findings: Finding[] = differencesAsFindings(tables);
   findings.push(...(await quarantineFindings(pool, baking)));
   const quiet = { ...stepContext(pool, run, options, emit, signal), setPhase: async () => undefined };

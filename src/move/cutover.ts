@@ -31,10 +31,16 @@ export const defaultCutoverLimits: CutoverLimits = {
   maxLockMs: 1000,
 };
 
+/** Entries that a last pass over all logs may take, so that the locks are asked for next. */
+const FEW = 20;
+const MAX_PASSES = 20;
+
 export interface CutoverOptions extends SwapInput {
   readonly pool: Pool;
   readonly direction: 'forward' | 'back';
   readonly limits: CutoverLimits;
+  /** Called under the locks, before anything is changed: throws where the tables are not what the statements were made for. */
+  readonly assertCurrent?: (client: Client) => Promise<void>;
   /** Written in the same transaction as the swap: the run's phase can never disagree with the names. */
   readonly record: (client: Client) => Promise<void>;
   readonly emit?: Emit;
@@ -56,8 +62,18 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
   const statements = direction === 'forward' ? cutoverSql(options) : rollbackSql(options);
   const rest = Math.max(100, Math.floor(limits.maxBacklog / 2));
   const catchUp = async () => {
-    for (const d of directions) {
-      await drainUntil(pool, d, { rest, maxBatches: 1000, ...(options.signal ? { signal: options.signal } : {}) });
+    // While one log is drained the others grow. Each pass is shorter than the one before, down to what comes in meanwhile.
+    for (let pass = 1; pass <= MAX_PASSES; pass++) {
+      let taken = 0;
+      for (const d of directions) {
+        const counts = await drainUntil(pool, d, {
+          rest,
+          maxBatches: 1000,
+          ...(options.signal ? { signal: options.signal } : {}),
+        });
+        taken += counts.taken;
+      }
+      if (taken <= FEW || options.signal?.aborted) break;
     }
     // Before the locks: rows in quarantine are no reason to make anybody wait.
     await assertNothingQuarantined(pool, direction);
@@ -69,8 +85,8 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
   let attempts = 0;
   const attemptOnce = async (client: Client, attempt: number) => {
     attempts = attempt;
-    // Right before the locks, after the pause: what came in since the last attempt is drained while nobody waits for it.
-    if (attempt > 1) await catchUp();
+    // Right before the locks: what came in since is drained while nobody waits for it.
+    await catchUp();
     await ensureReadCommitted(client);
     await client.query(`SET LOCAL statement_timeout = ${limits.maxLockMs + limits.lockTimeoutMs * lock.length}`);
     // Views before the tables that they read, as a query takes them.
@@ -86,6 +102,7 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
       `SET LOCAL statement_timeout = ${limits.maxLockMs}; SET LOCAL idle_in_transaction_session_timeout = ${limits.maxLockMs}`,
     );
     await assertLogged(client, moves, direction);
+    await options.assertCurrent?.(client);
     await drainRest(client, moves, directions, limits.maxBacklog, direction === 'forward');
     await assertNothingQuarantined(client, direction);
     for (const move of moves) for (const sql of handOverIdentitySql(move, direction)) await client.query(sql);

@@ -23,20 +23,31 @@ export interface DigestResult {
   readonly partitions: Readonly<Record<string, number>> | null;
 }
 
+export interface CompareOptions {
+  /** Rows that differ are named up to this many. */
+  readonly limit?: number | undefined;
+  /** Of each row's hash: how seldom a row that differs goes unnoticed, and nearly twice the time for twice as many. */
+  readonly bits?: 64 | 128 | undefined;
+}
+
 const ROWS_PER_CHUNK = 4000;
 const MAX_CHUNKS = 16_384;
 
 /**
  * Compares every written column of every row of both sides. The caller's transaction must be REPEATABLE READ, so that
  * both sides and the log are one snapshot. Each side is read once, in whatever order it lies, by parallel workers;
- * nothing is sorted or grouped: its digest is the number of rows with the sum and the exclusive or of 64-bit row hashes.
+ * nothing is sorted or grouped: its digest is the number of rows with the exact sum of their hashes.
  * Only where the digests differ do rows fall into chunks, by the hash of their key, each with a digest of its own, and
  * chunks that differ are compared row by row.
  *
  * Keys in the log of this very snapshot are left out on both sides: exactly these may rightly differ.
  */
-export async function compareSides(client: Client, direction: Direction, limit = 20): Promise<DigestResult> {
-  const scope = await digestScope(client, direction);
+export async function compareSides(
+  client: Client,
+  direction: Direction,
+  { limit = 20, bits = 64 }: CompareOptions = {},
+): Promise<DigestResult> {
+  const scope = await digestScope(client, direction, bits);
   const from = await digestSide(client, scope, 'from');
   const to = await digestSide(client, scope, 'to');
   const result = { rows: from.rows, leftOut: scope.leftOut, partitions: scope.isWhole ? to.partitions : null };
@@ -61,13 +72,15 @@ interface Scope {
   readonly parents: Direction['parents'];
   /** No row is left out. */
   readonly isWhole: boolean;
+  /** A row's hash has 64 bits for each: the two are independent. */
+  readonly seeds: readonly number[];
   readonly version: number;
   /** The columns of the side that is written. */
   readonly columns: ReadonlyMap<string, { readonly isEnum: boolean; readonly notNull: boolean }>;
   readonly isPartitioned: boolean;
 }
 
-async function digestScope(client: Client, direction: Direction): Promise<Scope> {
+async function digestScope(client: Client, direction: Direction, bits: 64 | 128): Promise<Scope> {
   const waiting = await client.query<{ log: number; quarantine: number; parents: boolean[] }>(
     `SELECT (SELECT count(*) FROM (SELECT DISTINCT ${direction.key.map((k) => k.log).join(', ')} FROM ${quoteName(direction.log)}) l)::int AS log,
             (SELECT count(*) FROM tandem.quarantine WHERE table_name = $1)::int AS quarantine,
@@ -96,14 +109,15 @@ async function digestScope(client: Client, direction: Direction): Promise<Scope>
     inQuarantine: quarantine > 0,
     parents,
     isWhole: log + quarantine + parents.length === 0,
+    seeds: SEEDS.slice(0, bits / 64),
     version: columns[0]?.version ?? 0,
     columns: new Map(columns.map((c) => [c.name, { isEnum: c.is_enum, notNull: c.not_null }])),
     isPartitioned: columns[0]?.is_partitioned === true,
   };
 }
 
-/** Any number but 0, with which the hash functions begin otherwise. */
-const SEED = 1_000;
+/** Any numbers but 0, with which the hash functions begin otherwise; far enough apart for a place to be added. */
+const SEEDS = [1_000, 7_000_000];
 
 async function chunkCount(client: Client, direction: Direction): Promise<number> {
   const { rows } = await client.query<{ estimate: number }>(
@@ -160,11 +174,11 @@ function sideClause(scope: Scope, side: Side): string {
 }
 
 /**
- * A 64-bit hash of a row: each column's hash is the seed of the next one's, the key's comes last, so that a value counts
+ * A 64-bit hash of a row, from a seed: each column's hash is the seed of the next one's, the key's comes last, so that a value counts
  * only in its own row and place. A column that may be NULL is hashed apart, with a seed of its own, and laid over the
  * seed of the others; where a column that may not is NULL on the side read, so is its row's hash, and the sides differ.
  */
-function rowHash(scope: Scope, side: Side): string {
+function rowHash(scope: Scope, side: Side, start: number): string {
   const { direction } = scope;
   const keys = direction.key.map((k) => k.to);
   const parts = direction.columns.map((c, i) => ({
@@ -179,50 +193,49 @@ function rowHash(scope: Scope, side: Side): string {
         seed,
       ),
   }));
-  let hash = String(SEED);
+  let hash = String(start);
   for (const part of parts.filter((p) => p.mayBeNull))
-    hash = `(${hash} OPERATOR(pg_catalog.#) coalesce(${part.hash(String(SEED + part.place))}, ${SEED - part.place}))`;
+    hash = `(${hash} OPERATOR(pg_catalog.#) coalesce(${part.hash(String(start + part.place))}, ${start - part.place}))`;
   for (const part of parts.filter((p) => !p.mayBeNull && !p.isKey)) hash = part.hash(hash);
   for (const part of parts.filter((p) => p.isKey)) hash = part.hash(hash);
   return hash;
 }
 
-/** Keeps a subquery from being dissolved into the aggregates around it, each of which would compute its values again. */
-const ONCE = 'LIMIT ALL';
+/** SQL for the digest of the rows that are read: `17/-1606938…` or, with 128 bits, `17/-1606938…/551…`. */
+function digestSql(scope: Scope, side: Side): string {
+  const sums = scope.seeds.map((seed) => `coalesce(sum(${rowHash(scope, side, seed)}), 0)`);
+  return `pg_catalog.concat_ws('/', count(*), ${sums.join(', ')})`;
+}
 
 /** Reads a side once. */
 async function digestSide(client: Client, scope: Scope, side: Side) {
   const isPartitioned = side === 'to' && scope.isPartitioned;
-  const { rows } = await client.query<{ partition: string | null; rows: number; sum: string; xor: string }>(
-    `SELECT c.relname AS partition, a.rows, a.sum, a.xor
-       FROM (SELECT ${isPartitioned ? 'partition' : 'NULL::oid AS partition'}, count(*)::float8 AS rows,
-                    coalesce(sum(hash), 0)::text AS sum, coalesce(pg_catalog.bit_xor(hash), 0)::text AS xor
-               FROM (SELECT ${isPartitioned ? 's.tableoid AS partition, ' : ''}${rowHash(scope, side)} AS hash
-                       ${sideClause(scope, side)} ${ONCE}) r ${isPartitioned ? 'GROUP BY partition' : ''}) a
+  const { rows } = await client.query<{ partition: string | null; digest: string }>(
+    `SELECT c.relname AS partition, a.digest
+       FROM (SELECT ${isPartitioned ? 's.tableoid' : 'NULL::oid'} AS partition, ${digestSql(scope, side)} AS digest
+               ${sideClause(scope, side)} ${isPartitioned ? 'GROUP BY s.tableoid' : ''}) a
        LEFT JOIN pg_catalog.pg_class c ON c.oid = a.partition`,
     [scope.direction.name],
   );
-  const total = { rows: 0, sum: 0n, xor: 0n };
-  for (const row of rows) {
-    total.rows += row.rows;
-    total.sum += BigInt(row.sum);
-    total.xor ^= BigInt(row.xor);
-  }
-  const partitions = rows.flatMap((row) => (row.partition === null ? [] : [[row.partition, row.rows] as const]));
+  const parts = rows.map((row) => ({ partition: row.partition, values: row.digest.split('/').map(BigInt) }));
+  const total = [0n, ...scope.seeds.map(() => 0n)].map((zero, i) =>
+    parts.reduce((sum, { values }) => sum + (values[i] ?? 0n), zero),
+  );
+  const partitions = parts.flatMap(({ partition, values }) =>
+    partition === null ? [] : [[partition, Number(values[0])] as const],
+  );
   return {
-    rows: total.rows,
-    digest: `${total.rows}/${total.sum}/${total.xor}`,
+    rows: Number(total[0]),
+    digest: total.join('/'),
     partitions: Object.fromEntries(partitions.sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
 
 /** The digest of each chunk. */
 async function digestChunks(client: Client, scope: Scope, side: Side, chunks: number): Promise<Map<string, string>> {
-  const hash = rowHash(scope, side);
   const { rows } = await client.query<{ chunk: string; digest: string }>(
-    `SELECT chunk::text, pg_catalog.concat_ws('/', count(*), sum(h), pg_catalog.bit_xor(h)) AS digest
-       FROM (SELECT ${chunkOf(scope.direction, side, chunks)} AS chunk, ${hash} AS h ${sideClause(scope, side)} ${ONCE}) d
-      GROUP BY chunk`,
+    `SELECT ${chunkOf(scope.direction, side, chunks)}::text AS chunk, ${digestSql(scope, side)} AS digest
+       ${sideClause(scope, side)} GROUP BY 1`,
     [scope.direction.name],
   );
   return new Map(rows.map((r) => [r.chunk, r.digest]));

@@ -4,7 +4,7 @@ import { displayName, quoteName } from '../db/identifier.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { Finding } from '../engine/events.ts';
 import { hasTruncateEntry } from './change-log.ts';
-import { compareSides, type Difference } from './digest.ts';
+import { type CompareOptions, compareSides, type Difference } from './digest.ts';
 import { backward, changeLogName, comparison, type Direction, forward } from './direction.ts';
 import { applyTruncate } from './drain.ts';
 import type { TableMove } from './table-move.ts';
@@ -31,13 +31,14 @@ export async function verifyRows(
   pool: Pool,
   moves: readonly TableMove[],
   state: 'before cutover' | 'baking',
-  limit = 20,
+  options: CompareOptions = {},
 ): Promise<TableVerification[]> {
+  const limit = options.limit ?? 20;
   const results: TableVerification[] = [];
   for (const move of moves) {
     const startedAt = performance.now();
     const direction = comparison(move, moves, state);
-    let result = await compareOnce(pool, direction, limit);
+    let result = await compareOnce(pool, direction, options);
     for (let tries = 1; result === null; tries++) {
       if (tries > 5) {
         throw new TandemError(
@@ -49,7 +50,7 @@ export async function verifyRows(
         );
       }
       await applyTruncate(pool, state === 'baking' ? backward(move) : forward(move));
-      result = await compareOnce(pool, direction, limit);
+      result = await compareOnce(pool, direction, options);
     }
     results.push({
       table: displayName(move.source),
@@ -69,7 +70,7 @@ export async function verifyRows(
 }
 
 /** One comparison in one snapshot; null where the log of this snapshot holds a TRUNCATE: every row may rightly differ then. */
-async function compareOnce(pool: Pool, direction: Direction, limit: number) {
+async function compareOnce(pool: Pool, direction: Direction, options: CompareOptions) {
   return inTransaction(
     pool,
     async (client) => {
@@ -78,7 +79,7 @@ async function compareOnce(pool: Pool, direction: Direction, limit: number) {
       // Before the snapshot is taken: a TRUNCATE that came between the two would show a table empty that was not.
       await client.query(`LOCK TABLE ${quoteName(direction.from)}, ${quoteName(direction.to)} IN ACCESS SHARE MODE`);
       if (await hasTruncateEntry(client, direction)) return null;
-      const compared = await compareSides(client, direction, limit);
+      const compared = await compareSides(client, direction, options);
       return { ...compared, partitions: compared.partitions ?? (await countPartitions(client, direction)) };
     },
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { cancelledBy } from '../db/cancel.ts';
 import { inTransaction } from '../db/connect.ts';
+import { quoteName } from '../db/identifier.ts';
 import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { Step } from '../engine/step.ts';
@@ -17,10 +18,12 @@ export function buildStep(input: { guide: string; statements: (move: TableMove) 
     phase: 'copying',
     beforeCutoverOnly: true,
     plan: async ({ moves }) =>
-      moves.flatMap((move) => input.statements(move).map((sql) => ({ sql, lock: null, cost: 'on the target only' }))),
+      moves.flatMap((move) =>
+        [...input.statements(move), vacuumSql(move)].map((sql) => ({ sql, lock: null, cost: 'on the target only' })),
+      ),
     apply: async ({ pool, moves, emit, signal }) => {
       const startedAt = Date.now();
-      const total = moves.reduce((sum, move) => sum + input.statements(move).length, 0);
+      const total = moves.reduce((sum, move) => sum + input.statements(move).length + 1, 0);
       let done = 0;
       const built = () => {
         done += 1;
@@ -84,4 +87,14 @@ async function buildTable(
     });
     built();
   }
+  await pool.query(vacuumSql(move));
+  built();
+}
+
+/**
+ * Sets the hint bits and the visibility map, which nobody has yet: the first readers would, and would read no index
+ * alone before. It cannot run in a transaction, and does no harm where it runs twice.
+ */
+function vacuumSql(move: TableMove): string {
+  return `VACUUM ${quoteName(move.target)}`;
 }

@@ -1,15 +1,20 @@
-import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts';
+import type { Client, Pool } from '../db/connect.ts';
+import { incomingForeignKeys, unmovableDependents, userTriggers } from '../db/describe-dependents.ts';
 import { partitionNames } from '../db/describe-table.ts';
-import { displayName, quoteName } from '../db/identifier.ts';
+import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
+import { TandemError } from '../engine/errors.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
+import { assertSourcesUnaltered } from '../engine/source-shape.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
 import { cutover } from '../move/cutover.ts';
 import { ownPolicies, readDependents } from '../move/dependents.ts';
+import { assertNothingNew, assertNotRewritten, readReferences, TablesChanged } from '../move/references.ts';
 import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
 import type { ForeignKey, TableMove } from '../move/table-move.ts';
 import { catchUp } from './drain.ts';
 import { validateForeignKey } from './foreign-keys.ts';
+import { compareRows } from './verify-rows.ts';
 
 /** Swaps the names in one short transaction, and back again. */
 export function cutoverStep(input: {
@@ -37,17 +42,25 @@ export function cutoverStep(input: {
     apply: async (context) => {
       // Committed, and the process ended before it could note so.
       if (await isCutOver(context)) return 'the names are swapped already';
-      await catchUp(context);
-      // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
-      await context.setMoves(await withCurrentDependents(context));
-      const { lockMs, attempts } = await cutover({
-        ...(await swapInput(context, 'target', input.live(context.moves))),
-        pool: context.pool,
-        direction: 'forward',
-        limits: context.options.cutover,
-        record: (client) => context.setPhase('baking', client),
-        emit: context.emit,
-        signal: context.signal,
+      const { lockMs, attempts } = await withCurrentTables(context, async (assertCurrent) => {
+        for (const move of context.moves) await assertMovable(context.pool, move.source);
+        await catchUp(context);
+        // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
+        await context.setMoves(await withCurrentDependents(context));
+        return cutover({
+          ...(await swapInput(context, 'target', input.live(context.moves))),
+          pool: context.pool,
+          direction: 'forward',
+          limits: context.options.cutover,
+          assertCurrent: async (client) => {
+            await assertSourcesUnaltered(client, context.moves);
+            await assertNotRewritten(client, context.moves);
+            await assertCurrent(client);
+          },
+          record: (client) => context.setPhase('baking', client),
+          emit: context.emit,
+          signal: context.signal,
+        });
       });
       context.emit({ event: 'phase', phase: 'baking' });
       await context.recordCutover(lockMs, attempts);
@@ -56,27 +69,74 @@ export function cutoverStep(input: {
     verify: async () => [],
     revert: async (context) => {
       if (await isCutOver(context)) {
-        await cutover({
-          ...(await swapInput(context, 'source', input.unlive(context.moves))),
-          pool: context.pool,
-          direction: 'back',
-          limits: context.options.cutover,
-          record: async (client) => {
-            await assertHeldByRetired(client);
-            // From the first moment on, and until the rest is taken back: nothing that is written is missed.
-            for (const move of context.moves)
-              for (const sql of attachChangeLogSql(move, move.source, 'source')) await client.query(sql);
-            for (const sql of input.returned()) await client.query(sql);
-            await context.setPhase('ready', client);
-          },
-          emit: context.emit,
-          signal: context.signal,
-        });
+        await withCurrentTables(context, async (assertCurrent) =>
+          cutover({
+            ...(await swapInput(context, 'source', input.unlive(context.moves))),
+            pool: context.pool,
+            direction: 'back',
+            limits: context.options.cutover,
+            assertCurrent,
+            record: async (client) => {
+              await assertHeldByRetired(client);
+              // From the first moment on, and until the rest is taken back: nothing that is written is missed.
+              for (const move of context.moves)
+                for (const sql of attachChangeLogSql(move, move.source, 'source')) await client.query(sql);
+              for (const sql of input.returned()) await client.query(sql);
+              await context.setPhase('ready', client);
+            },
+            emit: context.emit,
+            signal: context.signal,
+          }),
+        );
         context.emit({ event: 'phase', phase: 'ready' });
       }
       await validateReturned(context);
     },
   };
+}
+
+/** How often the swap is prepared anew because somebody altered the tables meanwhile. */
+const MAX_PREPARATIONS = 5;
+
+/**
+ * The swap is prepared while nobody is locked out: what hangs on the tables is read first. What somebody puts on them
+ * after that would stay with the old version, so that `assertCurrent`, under the locks, has the swap prepared anew.
+ */
+async function withCurrentTables<T>(
+  context: StepContext,
+  swap: (assertCurrent: (client: Client) => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const { pool, moves, emit } = context;
+  const tables = moves.map((move) => move.source);
+  for (let tries = 1; ; tries++) {
+    const before = await readReferences(pool, tables);
+    try {
+      return await swap((client) => assertNothingNew(client, tables, before));
+    } catch (error) {
+      if (!(error instanceof TablesChanged)) throw error;
+      if (tries >= MAX_PREPARATIONS) {
+        throw new TandemError('TD027', 'The live tables are altered again and again while the swap is prepared.', {
+          hint: 'Stop what alters them, and run the same command again.',
+          detail: error.message,
+        });
+      }
+      emit({ event: 'note', message: `${error.message} The swap is prepared again.` });
+      const [difference] = error.rewritten ? await compareRows(context) : [];
+      if (difference) {
+        throw new TandemError('TD030', `${error.message} ${difference.subject}: ${difference.message}.`, {
+          hint: 'The live table is right and serves on. Go back with `tandem rollback`, and begin anew.',
+        });
+      }
+    }
+  }
+}
+
+async function assertMovable(pool: Pool, table: QualifiedName): Promise<void> {
+  const [what] = await unmovableDependents(pool, table);
+  if (what === undefined) return;
+  throw new TandemError('TD017', `${what} depends on ${displayName(table)} and would stay with the old table.`, {
+    hint: 'Drop it, run the same command again, and create it again afterwards.',
+  });
 }
 
 /** The names tell: after the swap, the retired table stands where it was put. */

@@ -3,6 +3,7 @@ import type { Finding } from '../engine/events.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { backlog } from '../move/change-log.ts';
 import { isProven } from '../move/orphans.ts';
+import { readFilenodes, recordCompared } from '../move/references.ts';
 import { addForeignKeySql } from '../move/swap.ts';
 import type { ForeignKey } from '../move/table-move.ts';
 import { differencesAsFindings, verifyRows } from '../move/verify-rows.ts';
@@ -27,23 +28,32 @@ export function verifyRowsStep(guide: string): Step {
       return undefined;
     },
     verify: async (context) => {
-      const results = await verifyRows(context.pool, context.moves, 'before cutover');
-      const findings = [...differencesAsFindings(results), ...(await orphanFindings(context))];
-      for (const table of results) {
-        context.emit({
-          event: 'verified',
-          table: table.table,
-          rows: table.rows,
-          left_out: table.leftOut,
-          differences: table.differences.length,
-          elapsed_ms: table.elapsedMs,
-        });
-      }
+      const findings = await compareRows(context);
       if (findings.length === 0) await context.setPhase('ready');
       return findings;
     },
     revert: 'nothing to revert',
   };
+}
+
+/** Compares the tables row by row, and remembers of which file of theirs that is true. */
+export async function compareRows(context: StepContext): Promise<Finding[]> {
+  const { pool, moves, emit } = context;
+  const filenodes = await readFilenodes(pool, moves);
+  const results = await verifyRows(pool, moves, 'before cutover');
+  const findings = [...differencesAsFindings(results), ...(await orphanFindings(context))];
+  for (const table of results) {
+    emit({
+      event: 'verified',
+      table: table.table,
+      rows: table.rows,
+      left_out: table.leftOut,
+      differences: table.differences.length,
+      elapsed_ms: table.elapsedMs,
+    });
+  }
+  if (findings.length === 0) await recordCompared(pool, filenodes);
+  return findings;
 }
 
 /**

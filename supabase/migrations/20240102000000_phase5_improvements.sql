@@ -171,7 +171,7 @@ begin
   select array_agg(pg_get_indexdef(i.indexrelid) order by c.relname) into kept_indexes
     from pg_index i join pg_class c on c.oid = i.indexrelid
    where i.indrelid = any (flat_tables) and not i.indisunique and c.relname <> all (array[
-     'messages_session_id_idx', 'messages_sequence_number_idx', 'messages_user_id_created_at_idx', 'messages_content_search_idx']);
+     'messages_session_id_idx', 'messages_sequence_number_idx', 'messages_user_id_created_at_idx', 'messages_newest_idx', 'messages_content_search_idx']);
   select array_agg(case when a.attname is null then format('comment on table %s is %L', d.objoid::regclass, d.description)
                         else format('comment on column %s.%I is %L', d.objoid::regclass, a.attname, d.description) end)
     into kept_comments
@@ -247,27 +247,85 @@ comment on table private.session_keys is
 alter table private.session_keys enable row level security;
 revoke all on private.session_keys from public, anon, authenticated, service_role;
 
+-- How each language is read by the search: accents off first, then the stemmer of the language. The stemmers alone want
+-- every accent typed, and few people who search do.
+
+do $do$
+declare
+  accents text;
+  configuration record;
+begin
+  if not exists (select from pg_catalog.pg_extension where extname = 'unaccent') then
+    begin
+      -- Supabase keeps extensions in a schema of their own.
+      execute format('create extension unaccent schema %I',
+        case when to_regnamespace('extensions') is null then 'private' else 'extensions' end);
+    exception
+      when insufficient_privilege or feature_not_supported or undefined_file then
+        raise warning 'unaccent cannot be installed (%): words are found only with the accents that they are written with', sqlerrm
+          using hint = 'Afterwards: CREATE EXTENSION unaccent, and docs/search.md says how messages come by it.';
+    end;
+  end if;
+
+  -- The dictionary wherever the extension stands; it only filters, and hands its word on to the next one.
+  select d.oid::regdictionary || ', ' into accents
+    from pg_catalog.pg_extension e
+    join pg_catalog.pg_depend part on part.refclassid = 'pg_catalog.pg_extension'::regclass and part.refobjid = e.oid
+                                  and part.classid = 'pg_catalog.pg_ts_dict'::regclass and part.deptype = 'e'
+    join pg_catalog.pg_ts_dict d on d.oid = part.objid
+   where e.extname = 'unaccent';
+
+  for configuration in
+    select * from (values ('search_en', 'english'), ('search_es', 'spanish'), ('search_fr', 'french'), ('search_de', 'german'))
+      as configurations (name, language)
+  loop
+    continue when exists (select from pg_catalog.pg_ts_config
+                           where cfgname = configuration.name and cfgnamespace = 'private'::regnamespace);
+    execute format('create text search configuration private.%I (copy = pg_catalog.%I)', configuration.name, configuration.language);
+    execute format('alter text search configuration private.%I alter mapping for hword, hword_part, word with %s pg_catalog.%I',
+      configuration.name, coalesce(accents, ''), configuration.language || '_stem');
+    execute format('comment on text search configuration private.%I is %L', configuration.name,
+      format('Accents off, then the stemmer for %s.', initcap(configuration.language)));
+  end loop;
+
+  if not exists (select from pg_catalog.pg_ts_config where cfgname = 'search_words' and cfgnamespace = 'private'::regnamespace) then
+    create text search configuration private.search_words (parser = pg_catalog.default);
+    execute format('alter text search configuration private.search_words add mapping for asciiword, word, hword_asciipart, hword_part with %s pg_catalog.simple',
+      coalesce(accents, ''));
+    comment on text search configuration private.search_words is 'Words as they are written, without accents: no numbers, no addresses.';
+  end if;
+end
+$do$;
+
 -- The new messages, without any key or index: they are built once the rows are in.
 
 -- A function and not a CASE in the column's expression: it can be improved in this one place and rows be refreshed bit
 -- by bit (UPDATE … SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
--- IMMUTABLE holds as long as the configurations of pg_catalog are not altered.
+-- IMMUTABLE holds as long as the configurations are not altered. With RETURN its names are resolved now: whoever writes a
+-- message needs no right on the schema of the configurations, and the planner puts the expression in its place.
+--
+-- Spanish and French have each word twice at its position, stemmed with its accents and without: the stemmers take an
+-- ending such as -ción for one only with its accent, and most who search type none.
+--
+-- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
 create or replace function private.to_search(language "public".session_language, content text) returns tsvector
-language plpgsql immutable parallel safe
-set search_path = ''
-as $function$
-declare
-  -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
-  beginning constant text := left(content, 60000);
-begin
-  return case language
-    when 'en' then to_tsvector('pg_catalog.english'::regconfig, beginning)
-    when 'es' then to_tsvector('pg_catalog.spanish'::regconfig, beginning)
-    when 'fr' then to_tsvector('pg_catalog.french'::regconfig, beginning)
-    when 'de' then to_tsvector('pg_catalog.german'::regconfig, beginning)
-  end;
-end
-$function$;
+language sql immutable parallel safe
+return case
+  when language = 'en' then to_tsvector('private.search_en'::regconfig, left(content, 60000))
+  when language = 'de' then to_tsvector('private.search_de'::regconfig, left(content, 60000))
+  -- In ASCII alone there is no accent, and both readings are one.
+  when language = 'es' and octet_length(left(content, 60000)) = length(left(content, 60000))
+    then to_tsvector('private.search_es'::regconfig, left(content, 60000))
+  when language = 'fr' and octet_length(left(content, 60000)) = length(left(content, 60000))
+    then to_tsvector('private.search_fr'::regconfig, left(content, 60000))
+  -- By way of text, since || would move the second reading behind the first.
+  when language = 'es'
+    then (to_tsvector('pg_catalog.spanish'::regconfig, left(content, 60000))::text || ' '
+          || to_tsvector('private.search_es'::regconfig, left(content, 60000))::text)::tsvector
+  when language = 'fr'
+    then (to_tsvector('pg_catalog.french'::regconfig, left(content, 60000))::text || ' '
+          || to_tsvector('private.search_fr'::regconfig, left(content, 60000))::text)::tsvector
+end;
 
 comment on function private.to_search("public".session_language, text) is
   'What messages.content_search holds. Everyone who may write a message executes it, so it stays open to PUBLIC.';
@@ -424,10 +482,14 @@ alter table "public"."messages" add constraint messages_pkey primary key ("id");
 
 create index messages_session_id_idx on "public"."messages" ("session_id");
 create index messages_sequence_number_idx on "public"."messages" ("session_id", "sequence_number");
--- Under row security this index serves the search, too: @@ is not leakproof, so the policy's condition comes first.
 create index messages_user_id_created_at_idx on "public"."messages" ("user_id", "created_at" desc);
+-- For the newest messages of all users, which a search by service_role looks through first.
+create index messages_newest_idx on "public"."messages" ("created_at" desc);
+-- One user's messages with a word, from one index. The user as an array, because GIN has an operator class for arrays
+-- without any extension; and because no btree can serve that condition, none is taken for it by mistake.
 -- fastupdate off: a pending list makes some searches slow and some inserts very slow.
-create index messages_content_search_idx on "public"."messages" using gin (content_search) with (fastupdate = off);
+create index messages_content_search_idx on "public"."messages"
+  using gin ((array["user_id"]), content_search) with (fastupdate = off);
 
 analyze "public"."messages";
 
@@ -804,10 +866,314 @@ comment on view "public".my_session_stats is 'The caller''s own rows of session_
 revoke all on "public".my_session_stats from public, anon, authenticated, service_role;
 grant select on "public".my_session_stats to authenticated, service_role;
 
--- Full-text search over messages in four languages. Every statement can be run again.
+-- The words that messages hold, so that a misspelt one can be corrected. No trigger keeps them: a message costs an
+-- application nothing for it. A scheduler calls private.refresh_search_words.
+
+-- The word, and what is left of it with any one letter taken out. Two words that are one slip apart - a letter missing,
+-- added, changed or swapped with its neighbour - have one of these in common, and an index finds them by it.
+create or replace function private.search_deletions(word text) returns text[]
+language sql immutable strict parallel safe cost 1000
+return array(select distinct left(word, place) || substr(word, place + 2) from generate_series(0, length(word) - 1) as places (place)) || word;
+
+create table if not exists private.search_words (
+  word text not null,
+  messages bigint not null,
+  constraint search_words_pkey primary key (word)
+);
+
+comment on table private.search_words is 'Words of the messages, and in how many each stands, as of the last private.refresh_search_words.';
+
+create index if not exists search_words_deletions_idx on private.search_words using gin (private.search_deletions(word)) with (fastupdate = off);
+
+alter table private.search_words enable row level security;
+revoke all on private.search_words from public, anon, authenticated, service_role;
+
+-- Without an argument it reads every message, and forgets words that none has any more. With one it only adds the words of
+-- the messages since then. Writers are not kept waiting, and readers see the old words until it is done.
+create or replace function private.refresh_search_words(since timestamptz default null) returns bigint
+language plpgsql
+set search_path = ''
+set client_min_messages = warning
+as $function$
+declare
+  read_messages constant text := format($query$
+    select to_tsvector('private.search_words'::regconfig, left(m.%s, 60000)) from %s m where m.%s >= %L
+  $query$, $identifier$"content"$identifier$, $identifier$"public"."messages"$identifier$, $identifier$"created_at"$identifier$, coalesce(since, '-infinity'));
+  changed bigint;
+begin
+  -- One at a time: of two, the slower would put back what the faster has forgotten.
+  lock table private.search_words in share row exclusive mode;
+  with counted as materialized (
+    select s.word, s.ndoc as messages from ts_stat(read_messages) s where length(s.word) between 4 and 30
+  ), forgotten as (
+    delete from private.search_words w
+     where refresh_search_words.since is null and not exists (select from counted c where c.word = w.word)
+    returning 1
+  ), kept as (
+    insert into private.search_words as w (word, messages) select c.word, c.messages from counted c
+    on conflict on constraint search_words_pkey
+      do update set messages = excluded.messages
+      where case when refresh_search_words.since is null then w.messages <> excluded.messages else w.messages < excluded.messages end
+    returning 1
+  )
+  select (select count(*) from forgotten) + (select count(*) from kept) into changed;
+  return changed;
+end
+$function$;
+
+comment on function private.refresh_search_words(timestamptz) is
+  'Counts the words of the messages since a time, or of all, for the corrections that search_messages offers. To be called by a scheduler; returns how many words it wrote or forgot.';
+
+-- The most likely spellings of a word: itself, where it is known, then those that stand in most messages.
+create or replace function private.search_spellings(typed text) returns text[]
+language plpgsql stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $function$
+begin
+  return array(
+    select w.word from private.search_words w
+     where private.search_deletions(w.word) && private.search_deletions(typed)
+     order by w.word = typed desc, abs(length(w.word) - length(typed)) > 1, w.messages desc, w.word limit 8
+  );
+end
+$function$;
+
+revoke all on function private.search_deletions(text), private.refresh_search_words(timestamptz), private.search_spellings(text)
+from public, anon, authenticated, service_role;
+
+-- What a typed query means in each language.
+
+-- Lower case and without accents, where unaccent is installed: as private.search_words reads a word.
+do $do$
+declare
+  dictionary record;
+begin
+  select n.nspname as schema, d.oid::regdictionary::text as name into dictionary
+    from pg_catalog.pg_extension e
+    join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+    join pg_catalog.pg_depend part on part.refclassid = 'pg_catalog.pg_extension'::regclass and part.refobjid = e.oid
+                                  and part.classid = 'pg_catalog.pg_ts_dict'::regclass and part.deptype = 'e'
+    join pg_catalog.pg_ts_dict d on d.oid = part.objid
+   where e.extname = 'unaccent';
+  execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe return '
+    || case when dictionary.name is null then 'lower(content)' else format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name) end;
+end
+$do$;
+
+-- One query for several: repeats are left out, and those that no index can answer. A query of stop words only finds
+-- nothing, and one that only excludes would find nearly everything.
+create or replace function private.search_any_of(queries tsquery[]) returns tsquery
+language plpgsql immutable parallel safe
+set search_path = ''
+as $function$
+declare
+  one tsquery;
+  seen text[] := '{}';
+  result tsquery;
+begin
+  foreach one in array queries loop
+    continue when one is null or querytree(one) in ('', 'T') or one::text = any (seen);
+    seen := seen || one::text;
+    result := coalesce(result || one, one);
+  end loop;
+  return result;
+end
+$function$;
+
+-- Null where there is nothing to look for. The stemmer alone is asked as well as the one without accents: it knows stop
+-- words with accents, and private.to_search has its stems for Spanish and French.
+create or replace function private.search_reading(language "public".session_language, query text) returns tsquery
+language plpgsql immutable parallel safe
+set search_path = ''
+set client_min_messages = warning
+as $function$
+begin
+  return case language
+    when 'en' then private.search_any_of(array[websearch_to_tsquery('private.search_en'::regconfig, query)])
+    when 'es' then private.search_any_of(array[
+      websearch_to_tsquery('pg_catalog.spanish'::regconfig, query), websearch_to_tsquery('private.search_es'::regconfig, query)])
+    when 'fr' then private.search_any_of(array[
+      websearch_to_tsquery('pg_catalog.french'::regconfig, query), websearch_to_tsquery('private.search_fr'::regconfig, query)])
+    when 'de' then private.search_any_of(array[
+      websearch_to_tsquery('pg_catalog.german'::regconfig, query), websearch_to_tsquery('private.search_de'::regconfig, query)])
+  end;
+end
+$function$;
+
+-- A query with what it excludes: a row that either stemmer would exclude is excluded.
+create or replace function private.search_reading_without(language "public".session_language, query text, excluded text) returns tsquery
+language plpgsql immutable parallel safe
+set search_path = ''
+as $function$
+declare
+  reading constant tsquery := private.search_reading(language, query);
+  unwanted constant tsquery := case when excluded is not null then private.search_reading(language, excluded) end;
+begin
+  return case when unwanted is null then reading else reading && !!unwanted end;
+end
+$function$;
+
+revoke all on function
+  private.search_plain(text),
+  private.search_any_of(tsquery[]),
+  private.search_reading("public".session_language, text),
+  private.search_reading_without("public".session_language, text, text)
+from public, anon, authenticated, service_role;
+
+-- The messages that match a query: those among the newest first, by the text index only where these are too few.
 
 do $do$
 begin
+  if to_regtype('private.search_request') is null then
+    create type private.search_request as (
+      -- Whose messages; null for everybody's.
+      reader uuid,
+      session_id uuid,
+      language "public".session_language,
+      type "public".message_type,
+      since timestamptz,
+      -- The readings below OR-ed, for the index; a row is then read in its own language.
+      in_any_language tsquery,
+      en tsquery,
+      es tsquery,
+      fr tsquery,
+      de tsquery,
+      -- While the last word is being typed: what surely begins with it, and the pattern that decides about the rest.
+      typed_prefix tsquery,
+      typed_pattern text
+    );
+    create type private.search_hit as (id uuid, rank real, reading tsquery, correction text);
+  end if;
+end
+$do$;
+
+comment on type private.search_request is 'What search_messages was asked for, read in every language.';
+comment on type private.search_hit is 'A message that was found, before row security is asked again.';
+
+create or replace function private.search_reading_for(language "public".session_language, request private.search_request) returns tsquery
+language sql immutable parallel safe
+return case language when 'en' then (request).en when 'es' then (request).es when 'fr' then (request).fr when 'de' then (request).de end;
+
+-- Small enough for the planner to put it in its place.
+create or replace function private.search_accepts(
+  language "public".session_language, type "public".message_type, content_search tsvector, content text, request private.search_request
+) returns boolean
+language sql immutable parallel safe
+return content_search @@ private.search_reading_for(language, request)
+  and ((request).language is null or language = (request).language)
+  and ((request).type is null or type = (request).type)
+  -- Truncated stems find too much while typing; the text decides. A very long one only by its beginning.
+  and ((request).typed_pattern is null
+       or content_search @@ (request).typed_prefix
+       or private.search_plain(left(content, 20000)) ~ (request).typed_pattern);
+
+-- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
+-- only functions that say whose messages they want may call it.
+--
+-- Always in one order, the id deciding between messages of the same time: pages would overlap otherwise.
+--
+-- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
+-- matches are of interest, the newest ones. Generic plans, since planning would take longer than the search; enable_sort
+-- off, since a generic plan cannot know that somebody has 50,000 messages to sort; without jit, for what that sort would
+-- seem to cost on servers before 18.
+create or replace function private.search_candidates(request private.search_request, newest integer, enough integer, most integer) returns uuid[]
+language plpgsql stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_sort = off
+set jit = off
+as $function$
+declare
+  since constant timestamptz := coalesce(request.since, '-infinity');
+  found uuid[];
+begin
+  if request.session_id is not null then
+    return array(
+      select m.id from (
+        select n."id" as id, n."created_at" as created_at from "public"."messages" n
+         where n."session_id" = request.session_id and (request.reader is null or n."user_id" = request.reader)
+           and n."created_at" >= since
+           and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
+        -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
+        offset 0
+      ) m order by m.created_at desc, m.id limit most
+    );
+  end if;
+
+  if request.reader is not null then
+    found := array(
+      select m.id from (
+        select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
+         where n."user_id" = request.reader and n."created_at" >= since
+         order by n."created_at" desc, n."id" limit newest
+      ) m
+       where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+       order by m.created_at desc, m.id limit most
+    );
+    if cardinality(found) < enough and exists (
+      select from "public"."messages" m where m."user_id" = request.reader and m."created_at" >= since
+       order by m."created_at" desc offset newest limit 1
+    ) then
+      found := array(
+        select m.id from (
+          -- As an array: only the text index can serve that.
+          select n."id" as id, n."created_at" as created_at from "public"."messages" n
+           where array[n."user_id"] @> array[request.reader] and n.content_search @@ request.in_any_language
+             and n."created_at" >= since
+             and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
+           limit 50000
+        ) m order by m.created_at desc, m.id limit most
+      );
+    end if;
+    return found;
+  end if;
+
+  found := array(
+    select m.id from (
+      select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
+       where n."created_at" >= since order by n."created_at" desc, n."id" limit newest
+    ) m
+     where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+     order by m.created_at desc, m.id limit most
+  );
+  if cardinality(found) < enough and exists (
+    select from "public"."messages" m where m."created_at" >= since order by m."created_at" desc offset newest limit 1
+  ) then
+    found := array(
+      select m.id from (
+        select n."id" as id, n."created_at" as created_at from "public"."messages" n
+         where n.content_search @@ request.in_any_language and n."created_at" >= since
+           and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
+         limit 50000
+      ) m order by m.created_at desc, m.id limit most
+    );
+  end if;
+  return found;
+end
+$function$;
+
+revoke all on function
+  private.search_reading_for("public".session_language, private.search_request),
+  private.search_accepts("public".session_language, "public".message_type, tsvector, text, private.search_request),
+  private.search_candidates(private.search_request, integer, integer, integer)
+from public, anon, authenticated, service_role;
+
+-- search_messages: what applications call. Every statement can be run again.
+
+do $do$
+declare
+  taken text;
+begin
+  select format('%s(%s)', $identifier$"public".search_messages$identifier$, pg_get_function_identity_arguments(p.oid)) into taken
+    from pg_catalog.pg_proc p
+   where p.proname = 'search_messages' and p.pronamespace = $identifier$"public"$identifier$::regnamespace
+     and p.prorettype is distinct from to_regtype($identifier$"public".message_match$identifier$);
+  -- Beside it the guide's call would be ambiguous.
+  if taken is not null then
+    raise exception using errcode = 'duplicate_function', message = format('There is a function %s already.', taken), hint = 'Rename or drop it.';
+  end if;
+
   if to_regtype($identifier$"public".message_match$identifier$) is null then
     -- A type and not RETURNS TABLE, whose columns session_id and user_id would collide with the parameters.
     create type "public".message_match as (
@@ -820,7 +1186,9 @@ begin
       language "public".session_language,
       content text,
       created_at timestamptz,
-      rank real
+      rank real,
+      snippet text,
+      correction text
     );
   end if;
 end
@@ -828,65 +1196,296 @@ $do$;
 
 comment on type "public".message_match is 'A message that search_messages found.';
 
--- SECURITY INVOKER: row security decides what the caller finds; user_id only narrows it.
--- A custom plan for each call: with the arguments known, those that are null fall away and the right index is chosen.
-create or replace function "public".search_messages(query text, session_id uuid default null, user_id uuid default null)
-returns setof "public".message_match
+-- The search itself, for one reader, or for everybody where reader is null.
+create or replace function private.search(
+  query text, reader uuid, session_id uuid, language "public".session_language, type "public".message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
 language plpgsql stable
 set search_path = ''
-set plan_cache_mode = force_custom_plan
 set client_min_messages = warning
 as $function$
 #variable_conflict use_column
 declare
-  -- The same configurations as in private.to_search.
-  en tsquery := websearch_to_tsquery('pg_catalog.english'::regconfig, search_messages.query);
-  es tsquery := websearch_to_tsquery('pg_catalog.spanish'::regconfig, search_messages.query);
-  fr tsquery := websearch_to_tsquery('pg_catalog.french'::regconfig, search_messages.query);
-  de tsquery := websearch_to_tsquery('pg_catalog.german'::regconfig, search_messages.query);
-  reading tsquery;
-  in_any_language tsquery;
+  -- The newest matches from which pages are cut by rank: the same for every page.
+  ranked constant integer := 100;
+  skipped constant integer := least(greatest(coalesce(page_offset, 0), 0), 10000);
+  wanted constant integer := least(greatest(coalesce(max_results, 20), 1), 100);
+  by_time constant boolean := sort = 'newest';
+  -- Long queries take long, and PostgreSQL's parser gives up on a heap of dashes: a dash excludes only what it stands at.
+  phrase text := regexp_replace(regexp_replace(left(coalesce(query, ''), 256), '[[:cntrl:]]', ' ', 'g'), '-(?![[:alnum:]"])', ' ', 'g');
+  excluded text;
+  prefix text;
+  prefix_reading tsquery;
+  request private.search_request;
+  candidates uuid[];
 begin
-  -- A reading of stop words only finds nothing, and one that only excludes would find nearly everything.
-  if querytree(en) in ('', 'T') then en := null; end if;
-  if querytree(es) in ('', 'T') then es := null; end if;
-  if querytree(fr) in ('', 'T') then fr := null; end if;
-  if querytree(de) in ('', 'T') then de := null; end if;
-  foreach reading in array array[en, es, fr, de] loop
-    in_any_language := coalesce(in_any_language || reading, in_any_language, reading);
-  end loop;
-  if in_any_language is null then
-    return;
+  if sort is null or sort not in ('rank', 'newest') then
+    raise exception using errcode = 'invalid_parameter_value',
+      message = format('Messages cannot be sorted by %s.', coalesce(quote_literal(sort), 'null')), hint = 'sort is ''rank'' or ''newest''.';
+  end if;
+  request.reader := reader;
+  request.session_id := session_id;
+  request.language := language;
+  request.type := type;
+  request.since := since;
+
+  if typing and phrase !~ '(^|\s)-\S*$' then
+    prefix := regexp_replace(private.search_plain(substring(phrase from '\S*$')), '[^[:alnum:]]', '', 'g');
+    if length(prefix) >= 2 then
+      phrase := regexp_replace(phrase, '\S*$', '');
+      request.typed_prefix := (quote_literal(prefix) || ':*')::tsquery;
+      request.typed_pattern := '\m' || prefix;
+      -- Stems are shorter than what is being typed, or different: its own stem, and what the stem may have been cut to.
+      select string_agg(quote_literal(stem), '|')::tsquery || request.typed_prefix into prefix_reading from (
+        select left(prefix, cut) from generate_series(greatest(3, length(prefix) - 6), length(prefix)) as cuts (cut)
+        union
+        select unnest(tsvector_to_array(to_tsvector('private.search_en'::regconfig, prefix) || to_tsvector('private.search_es'::regconfig, prefix)
+                                        || to_tsvector('private.search_fr'::regconfig, prefix) || to_tsvector('private.search_de'::regconfig, prefix)))
+      ) stems (stem);
+    end if;
   end if;
 
-  return query
-  select best.id, best.session_id, s."title"::text, best.user_id, best.type, best.sequence_number, best.language,
-         best.content, best.created_at, best.rank
-    from (
-      select m."id" as id, m."session_id" as session_id, m."user_id" as user_id,
-             m."type" as type, m."sequence_number" as sequence_number, m.language,
-             m."content" as content, m."created_at" as created_at,
-             ts_rank_cd(m.content_search, spoken.query) as rank
-        from "public"."messages" m
-       cross join lateral (select case m.language when 'en' then en when 'es' then es when 'fr' then fr when 'de' then de end) as spoken (query)
-       -- The first condition is for the index, the second decides: a row is read in its own language only.
-       where m.content_search @@ in_any_language
-         and m.content_search @@ spoken.query
-         and (search_messages.session_id is null or m."session_id" = search_messages.session_id)
-         and (search_messages.user_id is null or m."user_id" = search_messages.user_id)
-       order by rank desc, created_at desc, id
-       limit 1000
-    ) best
-    left join "public"."sessions" s on s."id" = best.session_id
-   order by best.rank desc, best.created_at desc, best.id;
+  select string_agg(found[2], ' or ') into excluded from regexp_matches(phrase, '(^|\s)-("[^"]*"|[^\s"]+)', 'g') found;
+  request.en := private.search_reading_without('en', phrase, excluded);
+  request.es := private.search_reading_without('es', phrase, excluded);
+  request.fr := private.search_reading_without('fr', phrase, excluded);
+  request.de := private.search_reading_without('de', phrase, excluded);
+  if prefix_reading is not null and phrase ~* '\mor\s+$' then
+    -- What the rest of the query finds needs nothing that begins so.
+    request.typed_prefix := private.search_any_of(array[request.en, request.es, request.fr, request.de, request.typed_prefix]);
+    request.en := coalesce(request.en || prefix_reading, prefix_reading);
+    request.es := coalesce(request.es || prefix_reading, prefix_reading);
+    request.fr := coalesce(request.fr || prefix_reading, prefix_reading);
+    request.de := coalesce(request.de || prefix_reading, prefix_reading);
+  elsif prefix_reading is not null then
+    request.en := coalesce(request.en && prefix_reading, prefix_reading);
+    request.es := coalesce(request.es && prefix_reading, prefix_reading);
+    request.fr := coalesce(request.fr && prefix_reading, prefix_reading);
+    request.de := coalesce(request.de && prefix_reading, prefix_reading);
+  end if;
+  request.in_any_language := private.search_any_of(array[request.en, request.es, request.fr, request.de]);
+  if request.in_any_language is null then
+    return '{}';
+  end if;
+  candidates := private.search_candidates(
+    request,
+    case when reader is null then 5000 else 2000 end,
+    -- While somebody types, a few of the newest will do; and of everybody's messages a page.
+    case when by_time then skipped + wanted when prefix_reading is not null then 5 when reader is null then 20 else ranked end,
+    case when by_time then skipped + wanted else ranked end
+  );
+  if cardinality(candidates) = 0 and correct_spelling and prefix_reading is null and phrase !~ '"|(^|\s)-' then
+    return private.search_corrected(request, phrase, by_time, wanted, skipped);
+  end if;
+  return private.search_page(request, candidates, by_time, wanted, skipped);
 end
 $function$;
 
-comment on function "public".search_messages(text, uuid, uuid) is
-  'Messages that match a web-style query ("phrase", or, -word), best first, at most 1000; of one session or user where given. A message is read in the language of its session.';
+-- One page of the candidates, in order.
+create or replace function private.search_page(request private.search_request, candidates uuid[], by_time boolean, wanted integer, skipped integer)
+returns private.search_hit[]
+language plpgsql stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $function$
+begin
+  return array(
+    select row(page.id, page.rank, page.reading, null)::private.search_hit from (
+      select m."id" as id, ts_rank_cd(m.content_search, own.reading) as rank, own.reading, m."created_at" as created_at
+        from unnest(candidates) as candidate (id)
+        join "public"."messages" m on m."id" = candidate.id
+       cross join lateral (select private.search_reading_for(m.language, request)) as own (reading)
+       order by case when not by_time then ts_rank_cd(m.content_search, own.reading) end desc, m."created_at" desc, m."id"
+       limit wanted offset skipped
+    ) page
+    order by case when not by_time then page.rank end desc, page.created_at desc, page.id
+  );
+end
+$function$;
 
-revoke all on function "public".search_messages(text, uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function "public".search_messages(text, uuid, uuid) to authenticated, service_role;
+-- Where nothing was found: the query with each word replaced by its likely spellings. The correction that is offered has
+-- only words that the reader's own messages have, so that nobody learns what others write about.
+create or replace function private.search_corrected(request private.search_request, phrase text, by_time boolean, wanted integer, skipped integer)
+returns private.search_hit[]
+language plpgsql stable
+set search_path = ''
+as $function$
+declare
+  typed text;
+  spellings text[];
+  best text;
+  alternatives text;
+  correction text[] := '{}';
+  corrected private.search_request := request;
+  hits private.search_hit[];
+  -- No more words than a person mistypes: each is looked up.
+  typed_words constant text[] := array(
+    select w from regexp_split_to_table(private.search_plain(phrase), '[^[:alnum:]]+') as words (w) where w <> '' limit 6);
+begin
+  corrected.en := null;
+  corrected.es := null;
+  corrected.fr := null;
+  corrected.de := null;
+  foreach typed in array typed_words loop
+    spellings := case when length(typed) between 4 and 30 then private.search_spellings(typed) else '{}' end;
+    alternatives := array_to_string(typed || spellings, ' or ');
+    corrected.en := coalesce(corrected.en && private.search_reading('en', alternatives), corrected.en, private.search_reading('en', alternatives));
+    corrected.es := coalesce(corrected.es && private.search_reading('es', alternatives), corrected.es, private.search_reading('es', alternatives));
+    corrected.fr := coalesce(corrected.fr && private.search_reading('fr', alternatives), corrected.fr, private.search_reading('fr', alternatives));
+    corrected.de := coalesce(corrected.de && private.search_reading('de', alternatives), corrected.de, private.search_reading('de', alternatives));
+  end loop;
+  corrected.in_any_language := private.search_any_of(array[corrected.en, corrected.es, corrected.fr, corrected.de]);
+  if corrected.in_any_language is null or corrected.in_any_language is not distinct from request.in_any_language then
+    return '{}';
+  end if;
+  hits := private.search_page(corrected, private.search_candidates(corrected, 2000, wanted, 100), by_time, wanted, skipped);
+  if cardinality(hits) = 0 then
+    return hits;
+  end if;
+
+  foreach typed in array typed_words loop
+    spellings := case when length(typed) between 4 and 30 then typed || private.search_spellings(typed) else array[typed] end;
+    select spelling into best from unnest(spellings) with ordinality as candidates (spelling, place)
+     where exists (
+       select from unnest(hits) hit join "public"."messages" m on m."id" = hit.id
+        where m.content_search @@ private.search_reading(m.language, spelling))
+     order by place limit 1;
+    correction := correction || coalesce(best, typed);
+  end loop;
+  for place in 1 .. cardinality(hits) loop
+    hits[place].correction := array_to_string(correction, ' ');
+  end loop;
+  return hits;
+end
+$function$;
+
+-- For callers under row security: whose messages, the claims of the request say, and nothing else. The one function with
+-- its owner's rights that an API role may call, and not directly: the schema is closed to it.
+create or replace function private.search_own(
+  query text, session_id uuid, language "public".session_language, type "public".message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
+language plpgsql stable security definer
+set search_path = ''
+as $function$
+declare
+  reader constant uuid := auth.uid();
+begin
+  -- Without a reader the search below would be for everybody's messages.
+  if reader is null then
+    return '{}';
+  end if;
+  return private.search(query, reader, session_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
+end
+$function$;
+
+-- For callers whom row security does not bind.
+create or replace function private.search_all(
+  query text, session_id uuid, user_id uuid, language "public".session_language, type "public".message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
+language plpgsql stable security definer
+set search_path = ''
+as $function$
+begin
+  return private.search(query, user_id, session_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
+end
+$function$;
+
+-- Rights on every function of an expression are asked for when it is prepared, of the branch that is not taken, too. This
+-- one stands between, with a setting of its own so that the planner does not put its body in its place.
+create or replace function private.search_unbound(
+  query text, session_id uuid, user_id uuid, language "public".session_language, type "public".message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
+language sql stable
+set search_path = ''
+return private.search_all(query, session_id, user_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
+
+-- HTML: the message escaped, what matched within <mark>. ts_headline escapes nothing, so that comes first. Of a very long
+-- message the beginning.
+create or replace function private.search_snippet(language "public".session_language, content text, reading tsquery) returns text
+language sql immutable parallel safe
+set search_path = ''
+begin atomic
+  select case
+      when search_snippet.language in ('es', 'fr') and strpos(marked.snippet, '<mark>') = 0
+      then ts_headline(case search_snippet.language when 'es' then 'pg_catalog.spanish'::regconfig else 'pg_catalog.french'::regconfig end,
+                       marked.escaped, search_snippet.reading, marked.options)
+      else marked.snippet
+    end
+    from (
+      select beginning.escaped, beginning.options, ts_headline(
+          case search_snippet.language
+            when 'en' then 'private.search_en'::regconfig
+            when 'es' then 'private.search_es'::regconfig
+            when 'fr' then 'private.search_fr'::regconfig
+            when 'de' then 'private.search_de'::regconfig
+          end,
+          beginning.escaped, search_snippet.reading, beginning.options) as snippet
+        from (
+          select replace(replace(replace(replace(left(search_snippet.content, 20000), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;') as escaped,
+                 'StartSel=<mark>, StopSel=</mark>, '
+                   || case when length(search_snippet.content) <= 240 then 'HighlightAll=true' else 'MaxFragments=2, MaxWords=20, MinWords=8' end as options
+        ) beginning
+    ) marked;
+end;
+
+-- SECURITY INVOKER: the messages that were found are read again with the caller's rights, so that row security has the
+-- last word; user_id only narrows. With BEGIN ATOMIC its names are resolved now: the API roles need no right on private.
+create or replace function "public".search_messages(
+  query text,
+  session_id uuid default null,
+  user_id uuid default null,
+  language "public".session_language default null,
+  type "public".message_type default null,
+  since timestamptz default null,
+  sort text default 'rank',
+  typing boolean default false,
+  correct_spelling boolean default true,
+  max_results integer default 20,
+  page_offset integer default 0
+) returns setof "public".message_match
+language sql stable rows 20
+set search_path = ''
+begin atomic
+  select m."id", m."session_id", s."title"::text, m."user_id", m."type", m."sequence_number",
+         m.language, m."content", m."created_at", hit.rank,
+         private.search_snippet(m.language, m."content", hit.reading), hit.correction
+    from unnest(case when row_security_active($identifier$"public"."messages"$identifier$::regclass)
+      then private.search_own(search_messages.query, search_messages.session_id, search_messages.language, search_messages.type, search_messages.since,
+             search_messages.sort, search_messages.typing, search_messages.correct_spelling, search_messages.max_results, search_messages.page_offset)
+      else private.search_unbound(search_messages.query, search_messages.session_id, search_messages.user_id, search_messages.language,
+             search_messages.type, search_messages.since, search_messages.sort, search_messages.typing, search_messages.correct_spelling,
+             search_messages.max_results, search_messages.page_offset)
+    end) with ordinality as hit (id, rank, reading, correction, place)
+    join "public"."messages" m on m."id" = hit.id
+    left join "public"."sessions" s on s."id" = m."session_id"
+   where search_messages.user_id is null or m."user_id" = search_messages.user_id
+   order by hit.place;
+end;
+
+comment on function "public".search_messages is
+  'Messages that match a web-style query ("phrase", or, -word), with accents or without, best first or newest first; of one session, user, language or type where given. A message is read in the language of its session.';
+
+do $do$
+declare
+  name text;
+begin
+  for name in
+    select p.oid::regprocedure::text from pg_catalog.pg_proc p
+     where p.pronamespace = 'private'::regnamespace and starts_with(p.proname, 'search')
+        or p.pronamespace = $identifier$"public"$identifier$::regnamespace and p.proname = 'search_messages'
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated, service_role', name);
+  end loop;
+end
+$do$;
+
+grant execute on function "public".search_messages to authenticated, service_role;
+grant execute on function private.search_own, private.search_unbound, private.search_snippet to authenticated, service_role;
+grant execute on function private.search_all to service_role;
 
 -- Relationships for PostgREST: select=*,messages(*) on sessions and select=*,sessions(*) on messages. It finds them by
 -- foreign keys, and messages refer to the registry now. Without SET search_path, so that the planner can inline them
@@ -914,5 +1513,8 @@ notify pgrst, 'reload schema';
           set_config('client_min_messages', previous_messages, true);
 end
 $phase5$;
+
+-- Apart, where this file is no single transaction: it reads every message, and needs none of the locks above.
+select private.refresh_search_words() where not exists (select from private.search_words);
 
 reset statement_timeout;

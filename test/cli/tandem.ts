@@ -15,6 +15,8 @@ export interface Running {
   readonly process: ChildProcess;
   /** Resolves once standard output holds the text. Fails where the process ends without. */
   untilPrinted(text: string): Promise<void>;
+  /** What standard output holds so far. */
+  printed(): string;
   readonly ended: Promise<Ended>;
 }
 
@@ -55,6 +57,7 @@ export async function startTandem(args: readonly string[], options: TandemOption
   return {
     process: child,
     ended,
+    printed: () => stdout,
     untilPrinted: (text) =>
       new Promise((resolve, reject) => {
         const look = () => stdout.includes(text) && resolve();

@@ -116,7 +116,7 @@ test.each([
   const tandem = tandemOn(database);
   await tandem.migrate({ stopBefore: 'cutover' });
   await database.pool.query(sql);
-  expect(await tandem.migrate().catch((thrown: unknown) => thrown)).toMatchObject({ code: 'TD016', exitCode: 3 });
+  expect(await tandem.migrate().catch((thrown: unknown) => thrown)).toMatchObject({ code: 'TD027', exitCode: 3 });
   await tandem.rollback();
   expect(await tandem.migrate()).toMatchObject({ phase: 'baking' });
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { expect, vi } from 'vitest';
 import { createState } from '../../src/engine/run-state.ts';
@@ -32,7 +33,7 @@ export function step(name: string, state: 'running' | 'done' | 'reverted'): Plac
  * Closes a gate before such writes. With it, a test stops a run exactly where it wants, and not where it happens to be.
  * While a run stands before a gate, none can be put on the same table.
  */
-export async function closeGate(database: TestDatabase, at: Place): Promise<Gate> {
+export async function closeGate(database: Pick<TestDatabase, 'pool' | 'connect'>, at: Place): Promise<Gate> {
   gates += 1;
   const [gate, lock] = [`gate_${gates}`, 4_711_000 + gates];
   await createState(database.pool);
@@ -75,4 +76,22 @@ export async function killAt(database: TestDatabase, command: readonly string[],
   program.kill('SIGKILL');
   expect(await program.ended).toMatchObject({ exitCode: null });
   await gate.endWaiting();
+}
+
+/** Resolves to the first of these advisory locks that somebody waits for; null once `ended` says so. */
+export async function untilWaiting(
+  keeper: Client,
+  locks: readonly number[],
+  ended: () => boolean,
+): Promise<number | null> {
+  while (!ended()) {
+    const { rows } = await keeper.query<{ lock: number }>(
+      `SELECT objid::int AS lock FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objid = ANY ($1::oid[]) AND NOT granted
+          AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) LIMIT 1`,
+      [locks],
+    );
+    if (rows[0]) return rows[0].lock;
+    await sleep(5);
+  }
+  return null;
 }

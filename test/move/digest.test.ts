@@ -144,13 +144,15 @@ describe('one flipped byte is found, and named by key and column', () => {
       );
     await set(other);
     try {
-      expect(await moving.compare()).toMatchObject([
-        { rows: 3, differences: [{ key: 'north,2', kind: 'changed', columns: [columnName(i)] }] },
-      ]);
+      for (const bits of [64, 128] as const) {
+        expect(await moving.compare({ bits })).toMatchObject([
+          { rows: 3, differences: [{ key: 'north,2', kind: 'changed', columns: [columnName(i)] }] },
+        ]);
+      }
     } finally {
       await set(value);
     }
-    expect(await moving.compare()).toMatchObject([{ differences: [] }]);
+    expect(await moving.compare({ bits: 128 })).toMatchObject([{ differences: [] }]);
   });
 
   test('a row that is missing, and one that is there too much', async () => {
@@ -246,7 +248,7 @@ describe('many rows', () => {
     const moving = await manyRows(20_000);
     await moving.prepare();
     await database.pool.query('UPDATE tandem.many_target SET n = -n WHERE id % 2 = 0');
-    const [compared] = await moving.compare(15);
+    const [compared] = await moving.compare({ limit: 15 });
     expect(compared?.rows).toBe(20_000);
     expect(compared?.truncated).toBe(true);
     expect(compared?.differences).toHaveLength(15);

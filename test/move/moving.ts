@@ -13,6 +13,7 @@ import { createState } from '../../src/engine/run-state.ts';
 import { attachChangeLogSql, backlog, changeLogFunctionSql, createChangeLogSql } from '../../src/move/change-log.ts';
 import { type CopyOptions, copyTable } from '../../src/move/copy.ts';
 import { type CutoverLimits, type CutoverOptions, cutover } from '../../src/move/cutover.ts';
+import type { CompareOptions } from '../../src/move/digest.ts';
 import { backward, forward } from '../../src/move/direction.ts';
 import { drainUntil } from '../../src/move/drain.ts';
 import type { DrainCounts } from '../../src/move/drain-sql.ts';
@@ -230,8 +231,8 @@ export class Moving {
   }
 
   /** Tandem's own comparison. */
-  async compare(limit?: number): Promise<TableVerification[]> {
-    return verifyRows(this.pool, this.moves, this.isBaking ? 'baking' : 'before cutover', limit);
+  async compare(options?: CompareOptions): Promise<TableVerification[]> {
+    return verifyRows(this.pool, this.moves, this.isBaking ? 'baking' : 'before cutover', options);
   }
 
   /** Keys and reasons in quarantine. */

@@ -116,6 +116,29 @@ describe('a constraint of the target', () => {
     await moving.swap();
   });
 
+  test('too large for an index, or refused by a trigger, is a row that is set aside like any other', async () => {
+    const moving = await accounts({
+      build: [
+        'CREATE INDEX by_email ON tandem.accounts_target (email)',
+        `CREATE FUNCTION tandem.no_seven() RETURNS trigger LANGUAGE plpgsql AS
+           $$ BEGIN IF NEW.points = 7 THEN RAISE 'no seven here'; END IF; RETURN NEW; END $$`,
+        `CREATE TRIGGER no_seven BEFORE INSERT OR UPDATE ON tandem.accounts_target
+           FOR EACH ROW EXECUTE FUNCTION tandem.no_seven();
+         ALTER TABLE tandem.accounts_target ENABLE ALWAYS TRIGGER no_seven`,
+      ],
+    });
+    await moving.prepare();
+    await database.pool.query(`UPDATE public.accounts SET email = 'm2' WHERE id = 2;
+      UPDATE public.accounts SET points = 7 WHERE id = 4;
+      UPDATE public.accounts SET email = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 400) n) WHERE id = 3`);
+    await moving.drain();
+    expect(await moving.quarantined()).toEqual([
+      { table: 'accounts', key: ['3'], reason: expect.stringMatching(/index row (size|requires) /) },
+      { table: 'accounts', key: ['4'], reason: 'no seven here' },
+    ]);
+    expect(await moving.compare()).toMatchObject([{ rows: 8, leftOut: 2, differences: [] }]);
+  });
+
   test('that is checked at the end of a transaction is met, too', async () => {
     const moving = await accounts({ build: [`${UNIQUE} DEFERRABLE INITIALLY DEFERRED`] });
     await moving.prepare();

@@ -1,7 +1,18 @@
--- Full-text search over messages in four languages. Every statement can be run again.
+-- search_messages: what applications call. Every statement can be run again.
 
 do $do$
+declare
+  taken text;
 begin
+  select format('%s(%s)', $identifier${{schema}}.search_messages$identifier$, pg_get_function_identity_arguments(p.oid)) into taken
+    from pg_catalog.pg_proc p
+   where p.proname = 'search_messages' and p.pronamespace = $identifier${{schema}}$identifier$::regnamespace
+     and p.prorettype is distinct from to_regtype($identifier${{schema}}.message_match$identifier$);
+  -- Beside it the guide's call would be ambiguous.
+  if taken is not null then
+    raise exception using errcode = 'duplicate_function', message = format('There is a function %s already.', taken), hint = 'Rename or drop it.';
+  end if;
+
   if to_regtype($identifier${{schema}}.message_match$identifier$) is null then
     -- A type and not RETURNS TABLE, whose columns session_id and user_id would collide with the parameters.
     create type {{schema}}.message_match as (
@@ -14,7 +25,9 @@ begin
       language {{schema}}.session_language,
       content text,
       created_at timestamptz,
-      rank real
+      rank real,
+      snippet text,
+      correction text
     );
   end if;
 end
@@ -22,62 +35,293 @@ $do$;
 
 comment on type {{schema}}.message_match is 'A message that search_messages found.';
 
--- SECURITY INVOKER: row security decides what the caller finds; user_id only narrows it.
--- A custom plan for each call: with the arguments known, those that are null fall away and the right index is chosen.
-create or replace function {{schema}}.search_messages(query text, session_id uuid default null, user_id uuid default null)
-returns setof {{schema}}.message_match
+-- The search itself, for one reader, or for everybody where reader is null.
+create or replace function private.search(
+  query text, reader uuid, session_id uuid, language {{schema}}.session_language, type {{schema}}.message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
 language plpgsql stable
 set search_path = ''
-set plan_cache_mode = force_custom_plan
 set client_min_messages = warning
 as $function$
 #variable_conflict use_column
 declare
-  -- The same configurations as in private.to_search.
-  en tsquery := websearch_to_tsquery('pg_catalog.english'::regconfig, search_messages.query);
-  es tsquery := websearch_to_tsquery('pg_catalog.spanish'::regconfig, search_messages.query);
-  fr tsquery := websearch_to_tsquery('pg_catalog.french'::regconfig, search_messages.query);
-  de tsquery := websearch_to_tsquery('pg_catalog.german'::regconfig, search_messages.query);
-  reading tsquery;
-  in_any_language tsquery;
+  -- The newest matches from which pages are cut by rank: the same for every page.
+  ranked constant integer := 100;
+  skipped constant integer := least(greatest(coalesce(page_offset, 0), 0), 10000);
+  wanted constant integer := least(greatest(coalesce(max_results, 20), 1), 100);
+  by_time constant boolean := sort = 'newest';
+  -- Long queries take long, and PostgreSQL's parser gives up on a heap of dashes: a dash excludes only what it stands at.
+  phrase text := regexp_replace(regexp_replace(left(coalesce(query, ''), 256), '[[:cntrl:]]', ' ', 'g'), '-(?![[:alnum:]"])', ' ', 'g');
+  excluded text;
+  prefix text;
+  prefix_reading tsquery;
+  request private.search_request;
+  candidates uuid[];
 begin
-  -- A reading of stop words only finds nothing, and one that only excludes would find nearly everything.
-  if querytree(en) in ('', 'T') then en := null; end if;
-  if querytree(es) in ('', 'T') then es := null; end if;
-  if querytree(fr) in ('', 'T') then fr := null; end if;
-  if querytree(de) in ('', 'T') then de := null; end if;
-  foreach reading in array array[en, es, fr, de] loop
-    in_any_language := coalesce(in_any_language || reading, in_any_language, reading);
-  end loop;
-  if in_any_language is null then
-    return;
+  if sort is null or sort not in ('rank', 'newest') then
+    raise exception using errcode = 'invalid_parameter_value',
+      message = format('Messages cannot be sorted by %s.', coalesce(quote_literal(sort), 'null')), hint = 'sort is ''rank'' or ''newest''.';
+  end if;
+  request.reader := reader;
+  request.session_id := session_id;
+  request.language := language;
+  request.type := type;
+  request.since := since;
+
+  if typing and phrase !~ '(^|\s)-\S*$' then
+    prefix := regexp_replace(private.search_plain(substring(phrase from '\S*$')), '[^[:alnum:]]', '', 'g');
+    if length(prefix) >= 2 then
+      phrase := regexp_replace(phrase, '\S*$', '');
+      request.typed_prefix := (quote_literal(prefix) || ':*')::tsquery;
+      request.typed_pattern := '\m' || prefix;
+      -- Stems are shorter than what is being typed, or different: its own stem, and what the stem may have been cut to.
+      select string_agg(quote_literal(stem), '|')::tsquery || request.typed_prefix into prefix_reading from (
+        select left(prefix, cut) from generate_series(greatest(3, length(prefix) - 6), length(prefix)) as cuts (cut)
+        union
+        select unnest(tsvector_to_array(to_tsvector('private.search_en'::regconfig, prefix) || to_tsvector('private.search_es'::regconfig, prefix)
+                                        || to_tsvector('private.search_fr'::regconfig, prefix) || to_tsvector('private.search_de'::regconfig, prefix)))
+      ) stems (stem);
+    end if;
   end if;
 
-  return query
-  select best.id, best.session_id, s.{{sessions.title}}::text, best.user_id, best.type, best.sequence_number, best.language,
-         best.content, best.created_at, best.rank
-    from (
-      select m.{{messages.id}} as id, m.{{messages.session_id}} as session_id, m.{{messages.user_id}} as user_id,
-             m.{{messages.type}} as type, m.{{messages.sequence_number}} as sequence_number, m.language,
-             m.{{messages.content}} as content, m.{{messages.created_at}} as created_at,
-             ts_rank_cd(m.content_search, spoken.query) as rank
-        from {{messages}} m
-       cross join lateral (select case m.language when 'en' then en when 'es' then es when 'fr' then fr when 'de' then de end) as spoken (query)
-       -- The first condition is for the index, the second decides: a row is read in its own language only.
-       where m.content_search @@ in_any_language
-         and m.content_search @@ spoken.query
-         and (search_messages.session_id is null or m.{{messages.session_id}} = search_messages.session_id)
-         and (search_messages.user_id is null or m.{{messages.user_id}} = search_messages.user_id)
-       order by rank desc, created_at desc, id
-       limit 1000
-    ) best
-    left join {{sessions}} s on s.{{sessions.id}} = best.session_id
-   order by best.rank desc, best.created_at desc, best.id;
+  select string_agg(found[2], ' or ') into excluded from regexp_matches(phrase, '(^|\s)-("[^"]*"|[^\s"]+)', 'g') found;
+  request.en := private.search_reading_without('en', phrase, excluded);
+  request.es := private.search_reading_without('es', phrase, excluded);
+  request.fr := private.search_reading_without('fr', phrase, excluded);
+  request.de := private.search_reading_without('de', phrase, excluded);
+  if prefix_reading is not null and phrase ~* '\mor\s+$' then
+    -- What the rest of the query finds needs nothing that begins so.
+    request.typed_prefix := private.search_any_of(array[request.en, request.es, request.fr, request.de, request.typed_prefix]);
+    request.en := coalesce(request.en || prefix_reading, prefix_reading);
+    request.es := coalesce(request.es || prefix_reading, prefix_reading);
+    request.fr := coalesce(request.fr || prefix_reading, prefix_reading);
+    request.de := coalesce(request.de || prefix_reading, prefix_reading);
+  elsif prefix_reading is not null then
+    request.en := coalesce(request.en && prefix_reading, prefix_reading);
+    request.es := coalesce(request.es && prefix_reading, prefix_reading);
+    request.fr := coalesce(request.fr && prefix_reading, prefix_reading);
+    request.de := coalesce(request.de && prefix_reading, prefix_reading);
+  end if;
+  request.in_any_language := private.search_any_of(array[request.en, request.es, request.fr, request.de]);
+  if request.in_any_language is null then
+    return '{}';
+  end if;
+  candidates := private.search_candidates(
+    request,
+    case when reader is null then 5000 else 2000 end,
+    -- While somebody types, a few of the newest will do; and of everybody's messages a page.
+    case when by_time then skipped + wanted when prefix_reading is not null then 5 when reader is null then 20 else ranked end,
+    case when by_time then skipped + wanted else ranked end
+  );
+  if cardinality(candidates) = 0 and correct_spelling and prefix_reading is null and phrase !~ '"|(^|\s)-' then
+    return private.search_corrected(request, phrase, by_time, wanted, skipped);
+  end if;
+  return private.search_page(request, candidates, by_time, wanted, skipped);
 end
 $function$;
 
-comment on function {{schema}}.search_messages(text, uuid, uuid) is
-  'Messages that match a web-style query ("phrase", or, -word), best first, at most 1000; of one session or user where given. A message is read in the language of its session.';
+-- One page of the candidates, in order.
+create or replace function private.search_page(request private.search_request, candidates uuid[], by_time boolean, wanted integer, skipped integer)
+returns private.search_hit[]
+language plpgsql stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $function$
+begin
+  return array(
+    select row(page.id, page.rank, page.reading, null)::private.search_hit from (
+      select m.{{messages.id}} as id, ts_rank_cd(m.content_search, own.reading) as rank, own.reading, m.{{messages.created_at}} as created_at
+        from unnest(candidates) as candidate (id)
+        join {{messages}} m on m.{{messages.id}} = candidate.id
+       cross join lateral (select private.search_reading_for(m.language, request)) as own (reading)
+       order by case when not by_time then ts_rank_cd(m.content_search, own.reading) end desc, m.{{messages.created_at}} desc, m.{{messages.id}}
+       limit wanted offset skipped
+    ) page
+    order by case when not by_time then page.rank end desc, page.created_at desc, page.id
+  );
+end
+$function$;
 
-revoke all on function {{schema}}.search_messages(text, uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function {{schema}}.search_messages(text, uuid, uuid) to authenticated, service_role;
+-- Where nothing was found: the query with each word replaced by its likely spellings. The correction that is offered has
+-- only words that the reader's own messages have, so that nobody learns what others write about.
+create or replace function private.search_corrected(request private.search_request, phrase text, by_time boolean, wanted integer, skipped integer)
+returns private.search_hit[]
+language plpgsql stable
+set search_path = ''
+as $function$
+declare
+  typed text;
+  spellings text[];
+  best text;
+  alternatives text;
+  correction text[] := '{}';
+  corrected private.search_request := request;
+  hits private.search_hit[];
+  -- No more words than a person mistypes: each is looked up.
+  typed_words constant text[] := array(
+    select w from regexp_split_to_table(private.search_plain(phrase), '[^[:alnum:]]+') as words (w) where w <> '' limit 6);
+begin
+  corrected.en := null;
+  corrected.es := null;
+  corrected.fr := null;
+  corrected.de := null;
+  foreach typed in array typed_words loop
+    spellings := case when length(typed) between 4 and 30 then private.search_spellings(typed) else '{}' end;
+    alternatives := array_to_string(typed || spellings, ' or ');
+    corrected.en := coalesce(corrected.en && private.search_reading('en', alternatives), corrected.en, private.search_reading('en', alternatives));
+    corrected.es := coalesce(corrected.es && private.search_reading('es', alternatives), corrected.es, private.search_reading('es', alternatives));
+    corrected.fr := coalesce(corrected.fr && private.search_reading('fr', alternatives), corrected.fr, private.search_reading('fr', alternatives));
+    corrected.de := coalesce(corrected.de && private.search_reading('de', alternatives), corrected.de, private.search_reading('de', alternatives));
+  end loop;
+  corrected.in_any_language := private.search_any_of(array[corrected.en, corrected.es, corrected.fr, corrected.de]);
+  if corrected.in_any_language is null or corrected.in_any_language is not distinct from request.in_any_language then
+    return '{}';
+  end if;
+  hits := private.search_page(corrected, private.search_candidates(corrected, 2000, wanted, 100), by_time, wanted, skipped);
+  if cardinality(hits) = 0 then
+    return hits;
+  end if;
+
+  foreach typed in array typed_words loop
+    spellings := case when length(typed) between 4 and 30 then typed || private.search_spellings(typed) else array[typed] end;
+    select spelling into best from unnest(spellings) with ordinality as candidates (spelling, place)
+     where exists (
+       select from unnest(hits) hit join {{messages}} m on m.{{messages.id}} = hit.id
+        where m.content_search @@ private.search_reading(m.language, spelling))
+     order by place limit 1;
+    correction := correction || coalesce(best, typed);
+  end loop;
+  for place in 1 .. cardinality(hits) loop
+    hits[place].correction := array_to_string(correction, ' ');
+  end loop;
+  return hits;
+end
+$function$;
+
+-- For callers under row security: whose messages, the claims of the request say, and nothing else. The one function with
+-- its owner's rights that an API role may call, and not directly: the schema is closed to it.
+create or replace function private.search_own(
+  query text, session_id uuid, language {{schema}}.session_language, type {{schema}}.message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
+language plpgsql stable security definer
+set search_path = ''
+as $function$
+declare
+  reader constant uuid := auth.uid();
+begin
+  -- Without a reader the search below would be for everybody's messages.
+  if reader is null then
+    return '{}';
+  end if;
+  return private.search(query, reader, session_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
+end
+$function$;
+
+-- For callers whom row security does not bind.
+create or replace function private.search_all(
+  query text, session_id uuid, user_id uuid, language {{schema}}.session_language, type {{schema}}.message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
+language plpgsql stable security definer
+set search_path = ''
+as $function$
+begin
+  return private.search(query, user_id, session_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
+end
+$function$;
+
+-- Rights on every function of an expression are asked for when it is prepared, of the branch that is not taken, too. This
+-- one stands between, with a setting of its own so that the planner does not put its body in its place.
+create or replace function private.search_unbound(
+  query text, session_id uuid, user_id uuid, language {{schema}}.session_language, type {{schema}}.message_type, since timestamptz,
+  sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
+) returns private.search_hit[]
+language sql stable
+set search_path = ''
+return private.search_all(query, session_id, user_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
+
+-- HTML: the message escaped, what matched within <mark>. ts_headline escapes nothing, so that comes first. Of a very long
+-- message the beginning.
+create or replace function private.search_snippet(language {{schema}}.session_language, content text, reading tsquery) returns text
+language sql immutable parallel safe
+set search_path = ''
+begin atomic
+  select case
+      when search_snippet.language in ('es', 'fr') and strpos(marked.snippet, '<mark>') = 0
+      then ts_headline(case search_snippet.language when 'es' then 'pg_catalog.spanish'::regconfig else 'pg_catalog.french'::regconfig end,
+                       marked.escaped, search_snippet.reading, marked.options)
+      else marked.snippet
+    end
+    from (
+      select beginning.escaped, beginning.options, ts_headline(
+          case search_snippet.language
+            when 'en' then 'private.search_en'::regconfig
+            when 'es' then 'private.search_es'::regconfig
+            when 'fr' then 'private.search_fr'::regconfig
+            when 'de' then 'private.search_de'::regconfig
+          end,
+          beginning.escaped, search_snippet.reading, beginning.options) as snippet
+        from (
+          select replace(replace(replace(replace(left(search_snippet.content, 20000), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;') as escaped,
+                 'StartSel=<mark>, StopSel=</mark>, '
+                   || case when length(search_snippet.content) <= 240 then 'HighlightAll=true' else 'MaxFragments=2, MaxWords=20, MinWords=8' end as options
+        ) beginning
+    ) marked;
+end;
+
+-- SECURITY INVOKER: the messages that were found are read again with the caller's rights, so that row security has the
+-- last word; user_id only narrows. With BEGIN ATOMIC its names are resolved now: the API roles need no right on private.
+create or replace function {{schema}}.search_messages(
+  query text,
+  session_id uuid default null,
+  user_id uuid default null,
+  language {{schema}}.session_language default null,
+  type {{schema}}.message_type default null,
+  since timestamptz default null,
+  sort text default 'rank',
+  typing boolean default false,
+  correct_spelling boolean default true,
+  max_results integer default 20,
+  page_offset integer default 0
+) returns setof {{schema}}.message_match
+language sql stable rows 20
+set search_path = ''
+begin atomic
+  select m.{{messages.id}}, m.{{messages.session_id}}, s.{{sessions.title}}::text, m.{{messages.user_id}}, m.{{messages.type}}, m.{{messages.sequence_number}},
+         m.language, m.{{messages.content}}, m.{{messages.created_at}}, hit.rank,
+         private.search_snippet(m.language, m.{{messages.content}}, hit.reading), hit.correction
+    from unnest(case when row_security_active($identifier${{messages}}$identifier$::regclass)
+      then private.search_own(search_messages.query, search_messages.session_id, search_messages.language, search_messages.type, search_messages.since,
+             search_messages.sort, search_messages.typing, search_messages.correct_spelling, search_messages.max_results, search_messages.page_offset)
+      else private.search_unbound(search_messages.query, search_messages.session_id, search_messages.user_id, search_messages.language,
+             search_messages.type, search_messages.since, search_messages.sort, search_messages.typing, search_messages.correct_spelling,
+             search_messages.max_results, search_messages.page_offset)
+    end) with ordinality as hit (id, rank, reading, correction, place)
+    join {{messages}} m on m.{{messages.id}} = hit.id
+    left join {{sessions}} s on s.{{sessions.id}} = m.{{messages.session_id}}
+   where search_messages.user_id is null or m.{{messages.user_id}} = search_messages.user_id
+   order by hit.place;
+end;
+
+comment on function {{schema}}.search_messages is
+  'Messages that match a web-style query ("phrase", or, -word), with accents or without, best first or newest first; of one session, user, language or type where given. A message is read in the language of its session.';
+
+do $do$
+declare
+  name text;
+begin
+  for name in
+    select p.oid::regprocedure::text from pg_catalog.pg_proc p
+     where p.pronamespace = 'private'::regnamespace and starts_with(p.proname, 'search')
+        or p.pronamespace = $identifier${{schema}}$identifier$::regnamespace and p.proname = 'search_messages'
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated, service_role', name);
+  end loop;
+end
+$do$;
+
+grant execute on function {{schema}}.search_messages to authenticated, service_role;
+grant execute on function private.search_own, private.search_unbound, private.search_snippet to authenticated, service_role;
+grant execute on function private.search_all to service_role;

@@ -136,6 +136,17 @@ select concat_ws(' | ', format('type %I.%I', s.name, t.typname),
    and not exists (select from members m where m.classid = 'pg_type'::regclass and m.objid = t.oid)
 
 union all
+select concat_ws(' | ', format('text search configuration %I.%I', s.name, c.cfgname), format('parser %s', p.prsname),
+    (select string_agg(format('%s: %s', mapped.alias, mapped.dictionaries), ', ' order by mapped.alias) from (
+       select t.alias, string_agg(m.mapdict::regdictionary::text, ' ' order by m.mapseqno) as dictionaries
+         from pg_ts_config_map m join ts_token_type(c.cfgparser) t on t.tokid = m.maptokentype
+        where m.mapcfg = c.oid group by t.alias) mapped))
+  from spaces s join pg_ts_config c on c.cfgnamespace = s.oid join pg_ts_parser p on p.oid = c.cfgparser
+
+union all
+select format('extension %I in %I', e.extname, s.name) from spaces s join pg_extension e on e.extnamespace = s.oid
+
+union all
 select format('cast %s to %s | %s%s', c.castsource::regtype, c.casttarget::regtype,
     case c.castcontext when 'i' then 'implicit' when 'a' then 'assignment' else 'explicit' end,
     case c.castmethod when 'i' then ', by input and output' when 'b' then ', binary' else format(', by %s', c.castfunc::regprocedure) end)
@@ -147,7 +158,7 @@ union all
 select format('comment %s %s | %s', o.type, o.identity, d.description)
   from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) o
  where d.classoid in ('pg_namespace'::regclass, 'pg_class'::regclass, 'pg_proc'::regclass, 'pg_type'::regclass, 'pg_constraint'::regclass,
-                      'pg_trigger'::regclass, 'pg_policy'::regclass)
+                      'pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_ts_config'::regclass)
    and (o.schema = any ($1::text[])
         or o.type = 'schema' and o.name = any ($1::text[])
         or o.schema is null and exists (select from spaces s where position(format(' on %I.', s.name) in o.identity) > 0))

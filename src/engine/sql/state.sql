@@ -38,7 +38,11 @@ CREATE TABLE IF NOT EXISTS tandem.moved_table (
   -- How many of its build statements are done: an index that stands is not built again.
   built integer NOT NULL DEFAULT 0,
   copied_rows bigint NOT NULL DEFAULT 0,
-  rows_estimate bigint NOT NULL DEFAULT 0
+  rows_estimate bigint NOT NULL DEFAULT 0,
+  -- What the source was made of when the run began; the target is made from that.
+  source_shape jsonb NOT NULL DEFAULT '[]',
+  -- The file in which the source's rows were when they were compared last: a rewritten table's are compared again.
+  compared_filenode oid
 );
 
 CREATE TABLE IF NOT EXISTS tandem.copied_range (

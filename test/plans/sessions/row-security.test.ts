@@ -217,7 +217,8 @@ test('row security is on wherever a row of a user stands', async () => {
 test('PUBLIC executes nothing but what the generated column needs', async () => {
   const { rows } = await client.query<{ name: string }>(
     `SELECT p.proname::text AS name FROM pg_proc p CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-      WHERE p.pronamespace IN ('public'::regnamespace, 'private'::regnamespace) AND a.grantee = 0`,
+      WHERE p.pronamespace IN ('public'::regnamespace, 'private'::regnamespace) AND a.grantee = 0
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')`,
   );
   expect(rows).toEqual([{ name: 'to_search' }]);
 });

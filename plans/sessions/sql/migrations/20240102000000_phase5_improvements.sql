@@ -171,7 +171,7 @@ begin
   select array_agg(pg_get_indexdef(i.indexrelid) order by c.relname) into kept_indexes
     from pg_index i join pg_class c on c.oid = i.indexrelid
    where i.indrelid = any (flat_tables) and not i.indisunique and c.relname <> all (array[
-     'messages_session_id_idx', 'messages_sequence_number_idx', 'messages_user_id_created_at_idx', 'messages_content_search_idx']);
+     'messages_session_id_idx', 'messages_sequence_number_idx', 'messages_user_id_created_at_idx', 'messages_newest_idx', 'messages_content_search_idx']);
   select array_agg(case when a.attname is null then format('comment on table %s is %L', d.objoid::regclass, d.description)
                         else format('comment on column %s.%I is %L', d.objoid::regclass, a.attname, d.description) end)
     into kept_comments
@@ -192,6 +192,8 @@ begin
   -- The new tables.
 
 {{> sessions-target}}
+
+{{> search-configurations}}
 
 {{> messages-target}}
 
@@ -289,6 +291,12 @@ begin
 
 {{> session-stats}}
 
+{{> search-words}}
+
+{{> search-readings}}
+
+{{> search-candidates}}
+
 {{> search}}
 
 {{> embedding}}
@@ -297,5 +305,8 @@ begin
           set_config('client_min_messages', previous_messages, true);
 end
 $phase5$;
+
+-- Apart, where this file is no single transaction: it reads every message, and needs none of the locks above.
+select private.refresh_search_words() where not exists (select from private.search_words);
 
 reset statement_timeout;

@@ -1,0 +1,68 @@
+import type { Pool } from 'pg';
+import { TandemError } from '../../../src/engine/errors.ts';
+import { catchUpRetired } from '../../../src/engine/retired.ts';
+import { maybeLatestRun } from '../../../src/engine/run-state.ts';
+import { withRunnerLock } from '../../../src/engine/runner-lock.ts';
+import type { Task } from '../../../src/keeper/task.ts';
+import type { SessionsNames } from '../names.ts';
+import { archiveDue } from './archive.ts';
+import { readPolicy } from './policy.ts';
+import { refreshStats } from './refresh.ts';
+
+const HOUR_MS = 3_600_000;
+
+export interface TaskSettings {
+  readonly archiveEveryMs: number;
+  readonly refreshEveryMs: number;
+  /** At most this share of the time is spent on refreshing: the interval follows what a refresh costs. */
+  readonly refreshShare: number;
+  readonly retiredEveryMs: number;
+}
+
+export const defaultTaskSettings: TaskSettings = {
+  archiveEveryMs: HOUR_MS,
+  refreshEveryMs: 60_000,
+  refreshShare: 0.05,
+  retiredEveryMs: 10_000,
+};
+
+/** What keeps the result of the plan healthy. */
+export function keeperTasks(pool: Pool, names: SessionsNames, settings: TaskSettings): Task[] {
+  return [
+    {
+      name: 'archive',
+      everyMs: () => settings.archiveEveryMs,
+      run: async ({ signal, fence }) => {
+        const policy = await readPolicy(pool);
+        const { archived, deleted, purged } = await archiveDue({ pool, names, policy, signal, fence });
+        if (archived + deleted + purged === 0) return null;
+        return `${archived} archived, ${deleted} soft-deleted, ${purged} purged`;
+      },
+    },
+    {
+      name: 'refresh',
+      everyMs: (lastRunMs) => Math.max(settings.refreshEveryMs, lastRunMs / settings.refreshShare),
+      run: async () => {
+        const { mode, rows } = await refreshStats(pool, names);
+        return mode === 'skipped' ? null : `${rows} rows`;
+      },
+    },
+    {
+      // While a migration bakes, the retired tables follow the live ones: going back is then a matter of moments.
+      name: 'retired',
+      everyMs: () => settings.retiredEveryMs,
+      run: async ({ signal }) => {
+        const run = await maybeLatestRun(pool);
+        if (run?.phase !== 'baking') return null;
+        try {
+          await withRunnerLock(pool, 'serve', () => catchUpRetired(pool, run, signal));
+        } catch (error) {
+          // A command is at work on the run, and brings them up to date itself.
+          if (error instanceof TandemError && error.code === 'TD010') return null;
+          throw error;
+        }
+        return 'up to date';
+      },
+    },
+  ];
+}

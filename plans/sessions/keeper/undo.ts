@@ -1,0 +1,81 @@
+import type { Pool } from 'pg';
+import { inTransaction } from '../../../src/db/connect.ts';
+import { TandemError } from '../../../src/engine/errors.ts';
+import type { SessionsNames } from '../names.ts';
+import { keeperNames } from './transitions.ts';
+
+export interface Undone {
+  readonly run: number;
+  readonly restored: number;
+  /** Moved on since, by somebody or by a later run, and so left where they are. */
+  readonly left: number;
+  /** Gone for good. */
+  readonly purged: number;
+}
+
+const BATCH = 500;
+
+/**
+ * Brings the sessions back that a run archived or soft-deleted, each into the status it had. It counts as a move: they
+ * are due again only after their idle time has passed once more.
+ *
+ * @param run the run's number; null: the last one that moved anything and was not undone
+ * @throws TD012 where there is no such run, or it was undone already
+ */
+export async function undoRun(
+  pool: Pool,
+  names: SessionsNames,
+  run: number | null,
+  signal: AbortSignal,
+): Promise<Undone> {
+  const found = await findRun(pool, run);
+  const k = keeperNames(names);
+  let restored = 0;
+  for (;;) {
+    if (signal.aborted)
+      throw new TandemError('TD022', 'Stopped between two batches of sessions.', {
+        hint: 'Run the same command again to go on.',
+      });
+    const moved = await inTransaction(pool, async (client) => {
+      // A move is undone only while it is the session's last one.
+      const { rowCount } = await client.query(
+        `WITH moved AS MATERIALIZED (
+           SELECT m.session_id, m.from_status, m.to_status FROM keeper.session_moves m
+             JOIN ${k.sessions} s ON s.${k.id} = m.session_id AND s.${k.status} = m.to_status
+            WHERE m.run_id = $1 AND NOT EXISTS (SELECT FROM keeper.session_moves later
+                                                 WHERE later.session_id = m.session_id AND later.moved_at > m.moved_at)
+            LIMIT $2 FOR UPDATE OF s SKIP LOCKED),
+         back AS (
+           UPDATE ${k.sessions} s SET ${k.status} = moved.from_status FROM moved
+            WHERE s.${k.id} = moved.session_id AND s.${k.status} = moved.to_status
+           RETURNING s.${k.id} AS id, moved.from_status, moved.to_status)
+         INSERT INTO keeper.session_moves (session_id, from_status, to_status)
+         SELECT id, to_status, from_status FROM back`,
+        [found.id, BATCH],
+      );
+      return rowCount ?? 0;
+    });
+    restored += moved;
+    if (moved === 0) break;
+  }
+  await pool.query('UPDATE keeper.archive_runs SET undone_at = now() WHERE id = $1', [found.id]);
+  return { run: found.id, restored, left: Math.max(0, found.moved - restored), purged: found.purged };
+}
+
+async function findRun(pool: Pool, run: number | null) {
+  const { rows } = await pool.query<{ id: number; moved: number; purged: number; undone: boolean }>(
+    `SELECT id::float8 AS id, (archived + deleted)::float8 AS moved, purged::float8 AS purged, undone_at IS NOT NULL AS undone
+       FROM keeper.archive_runs
+      WHERE CASE WHEN $1::bigint IS NULL THEN archived + deleted > 0 AND undone_at IS NULL ELSE id = $1 END
+      ORDER BY id DESC LIMIT 1`,
+    [run],
+  );
+  const [found] = rows;
+  if (found === undefined)
+    throw new TandemError('TD012', run === null ? 'There is no run to undo.' : `There is no run ${run}.`, {
+      hint: '`tandem archive` prints the number of each run.',
+    });
+  if (found.undone)
+    throw new TandemError('TD012', `Run ${found.id} was undone already.`, { hint: 'There is nothing left to do.' });
+  return found;
+}

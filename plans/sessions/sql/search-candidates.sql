@@ -1,0 +1,137 @@
+-- The messages that match a query: those among the newest first, by the text index only where these are too few.
+
+do $do$
+begin
+  if to_regtype('private.search_request') is null then
+    create type private.search_request as (
+      -- Whose messages; null for everybody's.
+      reader uuid,
+      session_id uuid,
+      language {{schema}}.session_language,
+      type {{schema}}.message_type,
+      since timestamptz,
+      -- The readings below OR-ed, for the index; a row is then read in its own language.
+      in_any_language tsquery,
+      en tsquery,
+      es tsquery,
+      fr tsquery,
+      de tsquery,
+      -- While the last word is being typed: what surely begins with it, and the pattern that decides about the rest.
+      typed_prefix tsquery,
+      typed_pattern text
+    );
+    create type private.search_hit as (id uuid, rank real, reading tsquery, correction text);
+  end if;
+end
+$do$;
+
+comment on type private.search_request is 'What search_messages was asked for, read in every language.';
+comment on type private.search_hit is 'A message that was found, before row security is asked again.';
+
+create or replace function private.search_reading_for(language {{schema}}.session_language, request private.search_request) returns tsquery
+language sql immutable parallel safe
+return case language when 'en' then (request).en when 'es' then (request).es when 'fr' then (request).fr when 'de' then (request).de end;
+
+-- Small enough for the planner to put it in its place.
+create or replace function private.search_accepts(
+  language {{schema}}.session_language, type {{schema}}.message_type, content_search tsvector, content text, request private.search_request
+) returns boolean
+language sql immutable parallel safe
+return content_search @@ private.search_reading_for(language, request)
+  and ((request).language is null or language = (request).language)
+  and ((request).type is null or type = (request).type)
+  -- Truncated stems find too much while typing; the text decides. A very long one only by its beginning.
+  and ((request).typed_pattern is null
+       or content_search @@ (request).typed_prefix
+       or private.search_plain(left(content, 20000)) ~ (request).typed_pattern);
+
+-- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
+-- only functions that say whose messages they want may call it.
+--
+-- Always in one order, the id deciding between messages of the same time: pages would overlap otherwise.
+--
+-- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
+-- matches are of interest, the newest ones. Generic plans, since planning would take longer than the search; enable_sort
+-- off, since a generic plan cannot know that somebody has 50,000 messages to sort; without jit, for what that sort would
+-- seem to cost on servers before 18.
+create or replace function private.search_candidates(request private.search_request, newest integer, enough integer, most integer) returns uuid[]
+language plpgsql stable
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+set enable_sort = off
+set jit = off
+as $function$
+declare
+  since constant timestamptz := coalesce(request.since, '-infinity');
+  found uuid[];
+begin
+  if request.session_id is not null then
+    return array(
+      select m.id from (
+        select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
+         where n.{{messages.session_id}} = request.session_id and (request.reader is null or n.{{messages.user_id}} = request.reader)
+           and n.{{messages.created_at}} >= since
+           and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
+        -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
+        offset 0
+      ) m order by m.created_at desc, m.id limit most
+    );
+  end if;
+
+  if request.reader is not null then
+    found := array(
+      select m.id from (
+        select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search from {{messages}} n
+         where n.{{messages.user_id}} = request.reader and n.{{messages.created_at}} >= since
+         order by n.{{messages.created_at}} desc, n.{{messages.id}} limit newest
+      ) m
+       where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+       order by m.created_at desc, m.id limit most
+    );
+    if cardinality(found) < enough and exists (
+      select from {{messages}} m where m.{{messages.user_id}} = request.reader and m.{{messages.created_at}} >= since
+       order by m.{{messages.created_at}} desc offset newest limit 1
+    ) then
+      found := array(
+        select m.id from (
+          -- As an array: only the text index can serve that.
+          select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
+           where array[n.{{messages.user_id}}] @> array[request.reader] and n.content_search @@ request.in_any_language
+             and n.{{messages.created_at}} >= since
+             and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
+           limit 50000
+        ) m order by m.created_at desc, m.id limit most
+      );
+    end if;
+    return found;
+  end if;
+
+  found := array(
+    select m.id from (
+      select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search from {{messages}} n
+       where n.{{messages.created_at}} >= since order by n.{{messages.created_at}} desc, n.{{messages.id}} limit newest
+    ) m
+     where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+     order by m.created_at desc, m.id limit most
+  );
+  if cardinality(found) < enough and exists (
+    select from {{messages}} m where m.{{messages.created_at}} >= since order by m.{{messages.created_at}} desc offset newest limit 1
+  ) then
+    found := array(
+      select m.id from (
+        select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
+         where n.content_search @@ request.in_any_language and n.{{messages.created_at}} >= since
+           and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
+         limit 50000
+      ) m order by m.created_at desc, m.id limit most
+    );
+  end if;
+  return found;
+end
+$function$;
+
+revoke all on function
+  private.search_reading_for({{schema}}.session_language, private.search_request),
+  private.search_accepts({{schema}}.session_language, {{schema}}.message_type, tsvector, text, private.search_request),
+  private.search_candidates(private.search_request, integer, integer, integer)
+from public, anon, authenticated, service_role;

@@ -1,0 +1,23 @@
+import type { Pool } from 'pg';
+import { installKeeper } from '../../plans/sessions/keeper/install.ts';
+import type { ArchivePolicy } from '../../plans/sessions/keeper/policy.ts';
+import { type SessionsNames, sessionsNames } from '../../plans/sessions/names.ts';
+import { loadConfig } from './config-file.ts';
+import { type PlanOptions, withDatabase } from './connection.ts';
+
+export interface Keeper {
+  readonly pool: Pool;
+  readonly names: SessionsNames;
+  /** What the plan file says of archiving; null where it says nothing, and the table's policy stands. */
+  readonly wanted: ArchivePolicy | null;
+}
+
+/** Connects to a migrated database, with the keeper's tables in it. */
+export async function withKeeper<T>(options: PlanOptions, work: (keeper: Keeper) => Promise<T>): Promise<T> {
+  const config = await loadConfig(options.plan);
+  const names = sessionsNames(config);
+  return withDatabase(options, { writes: true }, async (pool) => {
+    await installKeeper(pool, names);
+    return work({ pool, names, wanted: config.archiving ?? null });
+  });
+}

@@ -1,0 +1,49 @@
+import type { Queryable } from '../db/connect.ts';
+import { TandemError } from '../engine/errors.ts';
+
+/** For how long a leader that says nothing is still taken for one. */
+export const LEASE_MS = 10_000;
+/** How often it says something: it may miss one and keep the lease. */
+export const RENEW_MS = 4_000;
+
+/**
+ * A lease on being the only keeper of a database: one row, so that it works behind a pooler that hands each transaction
+ * another connection. The epoch is the fencing token (as in Kleppmann, "How to do distributed locking").
+ *
+ * @returns the epoch, or null where another keeper holds the lease
+ */
+export async function acquireLease(client: Queryable, holder: string): Promise<string | null> {
+  const { rows } = await client.query<{ epoch: string }>(
+    `UPDATE keeper.leader SET holder = $1, epoch = epoch + 1, expires_at = now() + $2::float8 * interval '1 ms'
+      WHERE expires_at < now() RETURNING epoch::text AS epoch`,
+    [holder, LEASE_MS],
+  );
+  return rows[0]?.epoch ?? null;
+}
+
+/** False where the lease is somebody else's by now. */
+export async function renewLease(client: Queryable, epoch: string): Promise<boolean> {
+  const { rowCount } = await client.query(
+    "UPDATE keeper.leader SET expires_at = now() + $2::float8 * interval '1 ms' WHERE epoch = $1",
+    [epoch, LEASE_MS],
+  );
+  return rowCount === 1;
+}
+
+/** Lets the next keeper take over at once. */
+export async function releaseLease(client: Queryable, epoch: string): Promise<void> {
+  await client.query("UPDATE keeper.leader SET expires_at = '-infinity', holder = NULL WHERE epoch = $1", [epoch]);
+}
+
+/**
+ * In the transaction that writes: the lease is ours, and nobody can take it before this transaction has ended.
+ *
+ * @throws TD021 where another keeper has it
+ */
+export async function assertLease(client: Queryable, epoch: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM keeper.leader WHERE epoch = $1 FOR SHARE', [epoch]);
+  if (rowCount === 1) return;
+  throw new TandemError('TD021', 'Another keeper has taken over.', {
+    hint: 'This one lost its connection, or was stopped, for longer than its lease; it waits for its turn again.',
+  });
+}

@@ -1,0 +1,62 @@
+import { beforeAll, expect, test } from 'vitest';
+import { flat } from '../plans/sessions/fixtures.ts';
+import { idleSessions, idOf, statusOf } from '../plans/sessions/keeper/keeping.ts';
+import { createTestDatabase, useDatabase } from '../support/database.ts';
+import { ensureBuilt } from './build.ts';
+import { eventsOf, startTandem, tandem } from './tandem.ts';
+
+const database = useDatabase(idleSessions);
+beforeAll(ensureBuilt);
+const on = (...args: string[]) => tandem(args, { url: database.url });
+const json = async (...args: string[]) => JSON.parse((await on(...args)).stdout);
+
+test('archive says what is due, moves it, and undo brings it back', async () => {
+  expect(await json('archive', '--dry-run', '--json')).toMatchObject({
+    dry_run: true,
+    policy: { archiveAfterDays: 90, deleteAfterDays: null, purgeAfterDays: null },
+    due: [{ transition: 'archived', sessions: 6 }],
+  });
+  expect(await statusOf(database.pool, idOf('active', 10))).toBe('active');
+  // Nobody can be asked here.
+  expect(await on('archive')).toMatchObject({ code: 3, stderr: expect.stringContaining('TD013') });
+  const archived = await on('archive', '--yes');
+  expect(archived).toMatchObject({ code: 0, stdout: expect.stringContaining('run 1: 6 archived') });
+  expect(await statusOf(database.pool, idOf('active', 10))).toBe('archived');
+  expect(await json('undo', '--yes', '--json')).toEqual({ run: 1, restored: 6, left: 0, purged: 0 });
+  expect(await on('undo', '--yes')).toMatchObject({ code: 3, stderr: expect.stringContaining('no run to undo') });
+});
+
+test('hold wants a reason and a session, and release ends it', async () => {
+  const id = idOf('active', 10);
+  expect(await on('hold', id)).toMatchObject({ code: 2, stderr: expect.stringContaining('--reason') });
+  expect(await on('hold', 'x')).toMatchObject({ code: 2, stderr: expect.stringContaining("no session's id") });
+  expect(await on('hold', id, '--reason', 'a dispute')).toMatchObject({ code: 0 });
+  expect(await json('hold', '--json')).toMatchObject({ holds: [{ session_id: id, reason: 'a dispute' }] });
+  expect(await json('archive', '--yes', '--json')).toMatchObject({ run: { archived: 5 } });
+  expect(await on('release', id)).toMatchObject({ code: 0 });
+  expect((await on('hold')).stdout).toBe('No session is held.\n');
+});
+
+test('serve works until it is told to end, and says so for Prometheus', async () => {
+  const serving = await startTandem(['serve', '--listen', '127.0.0.1:0'], { url: database.url });
+  await serving.untilPrinted('"task":"archive"');
+  await serving.untilPrinted('"task":"refresh"');
+  const [listening] = eventsOf(serving.printed());
+  const metrics = await (await fetch(`${listening?.['url']}/metrics`)).text();
+  expect(metrics).toContain('tandem_leader 1');
+  expect(metrics).toContain('tandem_archive_sessions_total{transition="archived"} 6');
+  expect(metrics).toContain('tandem_partition_rows{status="archived"}');
+  serving.process.kill('SIGTERM');
+  expect(await serving.ended).toMatchObject({ code: 0, stderr: '' });
+  const { rows } = await database.pool.query('SELECT holder FROM keeper.leader');
+  expect(rows).toEqual([{ holder: null }]);
+});
+
+test('before the migration, the keeper refuses', async () => {
+  const flatDatabase = await createTestDatabase(flat);
+  expect(await tandem(['refresh'], { url: flatDatabase.url })).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('is not partitioned by status yet'),
+  });
+  await flatDatabase.drop();
+});

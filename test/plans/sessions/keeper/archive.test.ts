@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import { archiveDue } from '../../../../plans/sessions/keeper/archive.ts';
+import { countDue } from '../../../../plans/sessions/keeper/due.ts';
+import { placeHold } from '../../../../plans/sessions/keeper/holds.ts';
+import { assertMigrated, installKeeper } from '../../../../plans/sessions/keeper/install.ts';
+import { defaultPolicy, isStricter, readPolicy, writePolicy } from '../../../../plans/sessions/keeper/policy.ts';
+import { undoRun } from '../../../../plans/sessions/keeper/undo.ts';
+import { useDatabase } from '../../../support/database.ts';
+import { flat } from '../fixtures.ts';
+import { idleSessions, idOf, names, never, run, statuses, statusOf } from './keeping.ts';
+
+describe('archiving', () => {
+  const database = useDatabase(idleSessions);
+  const query = (sql: string, values: unknown[] = []) => database.pool.query(sql, values);
+
+  test('moves sessions that were idle for longer than the policy allows, and no message', async () => {
+    const before = await query('SELECT m.xmin, m.ctid, m.* FROM public.messages m ORDER BY id');
+    // Idle for 20, 40, 60, 80 and then 100 to 200 days.
+    expect(await run(database.pool)).toMatchObject({ archived: 6, deleted: 0, purged: 0 });
+    expect(await statuses(database.pool)).toEqual({ active: 4, archived: 16, deleted: 10 });
+    expect((await query('SELECT m.xmin, m.ctid, m.* FROM public.messages m ORDER BY id')).rows).toEqual(before.rows);
+    expect(await run(database.pool)).toMatchObject({ archived: 0 });
+  });
+
+  test('takes one step a run, and counts the time in a status from when the keeper put it there', async () => {
+    const policy = { archiveAfterDays: 90, deleteAfterDays: 30, purgeAfterDays: null };
+    expect(await run(database.pool, policy)).toMatchObject({ archived: 6, deleted: 9 });
+    expect(await run(database.pool, policy)).toMatchObject({ archived: 0, deleted: 0 });
+    await query("UPDATE keeper.session_moves SET moved_at = moved_at - interval '31 days'");
+    expect(await run(database.pool, policy)).toMatchObject({ archived: 0, deleted: 6 });
+  });
+
+  test('purges with messages and feedback, and leaves an audit row for each', async () => {
+    expect(await run(database.pool, { archiveAfterDays: null, purgeAfterDays: 150 })).toMatchObject({ purged: 3 });
+    expect(await statuses(database.pool)).toEqual({ active: 10, archived: 10, deleted: 7 });
+    const audit = await query(
+      `SELECT session_id, messages::int, feedback::int, purge_after = interval '150 days' AS policy, purged_by = session_user AS by
+         FROM keeper.purged_sessions ORDER BY messages`,
+    );
+    expect(audit.rows).toEqual(
+      [8, 9, 10].map((n) => ({ session_id: idOf('deleted', n), messages: n, feedback: 1, policy: true, by: true })),
+    );
+    const left = await query(
+      'SELECT count(*)::int AS n FROM public.messages m WHERE m.session_id IN (SELECT session_id FROM keeper.purged_sessions)',
+    );
+    expect(left.rows).toEqual([{ n: 0 }]);
+  });
+
+  test('leaves a session alone that somebody is writing to, and one that was used while it waited', async () => {
+    await installKeeper(database.pool, names);
+    const writer = await database.connect();
+    await writer.query('BEGIN');
+    await writer.query('UPDATE public.sessions SET last_accessed = now() WHERE id = $1', [idOf('active', 10)]);
+    expect(await run(database.pool)).toMatchObject({ archived: 5 });
+    await writer.query('COMMIT');
+    expect(await run(database.pool)).toMatchObject({ archived: 0 });
+    expect(await statusOf(database.pool, idOf('active', 10))).toBe('active');
+  });
+
+  test('stops at a signal between two batches; the run says so, and the next one goes on', async () => {
+    await installKeeper(database.pool, names);
+    const stop = new AbortController();
+    const stopped = archiveDue({
+      pool: database.pool,
+      names,
+      policy: { archiveAfterDays: 90, deleteAfterDays: 30, purgeAfterDays: null },
+      signal: stop.signal,
+      onBatch: () => stop.abort(),
+    });
+    await expect(stopped).rejects.toMatchObject({ code: 'TD022' });
+    const { rows } = await query(
+      'SELECT deleted::int, archived::int, error, ended_at IS NOT NULL AS ended FROM keeper.archive_runs',
+    );
+    expect(rows).toEqual([{ deleted: 9, archived: 0, error: expect.stringContaining('Stopped'), ended: true }]);
+    expect(await run(database.pool)).toMatchObject({ archived: 6 });
+  });
+
+  test('says beforehand exactly what it will do', async () => {
+    await installKeeper(database.pool, names);
+    await placeHold(database.pool, names, idOf('active', 9), 'a dispute');
+    const policy = { archiveAfterDays: 90, deleteAfterDays: 170, purgeAfterDays: 190 };
+    const due = await countDue(database.pool, names, policy);
+    expect(due).toMatchObject([
+      { transition: 'purged', sessions: 1, sample: [idOf('deleted', 10)] },
+      { transition: 'deleted', sessions: 2, sample: [idOf('archived', 10), idOf('archived', 9)] },
+      { transition: 'archived', sessions: 5, sample: [10, 8, 7, 6, 5].map((n) => idOf('active', n)) },
+    ]);
+    expect(await run(database.pool, policy)).toMatchObject({ purged: 1, deleted: 2, archived: 5 });
+    expect((await countDue(database.pool, names, policy)).map((d) => d.sessions)).toEqual([0, 0, 0]);
+  });
+
+  test('keeps its policy in a table, and knows which of two is stricter', async () => {
+    await installKeeper(database.pool, names);
+    expect(await readPolicy(database.pool)).toEqual(defaultPolicy);
+    const policy = { archiveAfterDays: 30, deleteAfterDays: 365, purgeAfterDays: null };
+    await writePolicy(database.pool, policy);
+    await installKeeper(database.pool, names);
+    expect(await readPolicy(database.pool)).toEqual(policy);
+    expect([isStricter(policy, defaultPolicy), isStricter(defaultPolicy, policy)]).toEqual([true, false]);
+    expect(isStricter({ ...defaultPolicy, archiveAfterDays: null }, defaultPolicy)).toBe(false);
+  });
+});
+
+describe('undoing a run', () => {
+  const database = useDatabase(idleSessions);
+
+  test('brings back what it moved, but what was moved on since; they are not due again at once', async () => {
+    const policy = { archiveAfterDays: 90, deleteAfterDays: 30 };
+    const first = await run(database.pool, policy);
+    await database.pool.query("UPDATE public.sessions SET status = 'active' WHERE id = $1", [idOf('active', 10)]);
+    expect(await undoRun(database.pool, names, first.id, never())).toEqual({
+      run: first.id,
+      restored: 14,
+      left: 1,
+      purged: 0,
+    });
+    expect(await statuses(database.pool)).toEqual({ active: 10, archived: 10, deleted: 10 });
+    const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM public.messages');
+    expect(rows).toEqual([{ n: 165 }]);
+    // The one that the application itself took back is idle as before.
+    expect(await run(database.pool, policy)).toMatchObject({ archived: 1, deleted: 0 });
+    await expect(undoRun(database.pool, names, first.id, never())).rejects.toMatchObject({ code: 'TD012' });
+  });
+
+  test('takes the last run that moved anything where none is named', async () => {
+    const { id } = await run(database.pool);
+    await run(database.pool);
+    expect(await undoRun(database.pool, names, null, never())).toMatchObject({ run: id, restored: 6 });
+    await expect(undoRun(database.pool, names, null, never())).rejects.toMatchObject({
+      code: 'TD012',
+      message: 'There is no run to undo.',
+    });
+  });
+});
+
+describe('where the tables are still flat', () => {
+  const database = useDatabase(flat);
+  test('the keeper refuses, and makes nothing', async () => {
+    await expect(assertMigrated(database.pool, names)).rejects.toMatchObject({ code: 'TD012' });
+    await expect(installKeeper(database.pool, names)).rejects.toMatchObject({ code: 'TD012' });
+    const { rowCount } = await database.pool.query("SELECT FROM pg_namespace WHERE nspname = 'keeper'");
+    expect(rowCount).toBe(0);
+  });
+});

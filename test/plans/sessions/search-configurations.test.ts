@@ -1,0 +1,112 @@
+import type pg from 'pg';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { catalogDifference } from '../../../src/db/catalog-snapshot.ts';
+import { fewRows } from '../../engine/flat-database.ts';
+import { catalogOf } from '../../engine/snapshot.ts';
+import { tandemOn } from '../../engine/tandem.ts';
+import { useDatabase } from '../../support/database.ts';
+import { insertMessage, insertSession, insertUser, migrated, only, runMigrationFiles } from './fixtures.ts';
+
+const wordsOf = async (client: pg.Client, language: string, content: string) => {
+  const { rows } = await client.query<{ words: string }>(
+    'SELECT private.to_search($1::public.session_language, $2)::text AS words',
+    [language, content],
+  );
+  return only(rows).words;
+};
+const placeOfUnaccent = async (client: Pick<pg.Client, 'query'>) =>
+  (await client.query("SELECT extnamespace::regnamespace::text AS schema FROM pg_extension WHERE extname = 'unaccent'"))
+    .rows;
+
+describe('what is indexed', () => {
+  const database = useDatabase(migrated, { per: 'suite' });
+
+  test.each([
+    ['en', 'The naïve cats were running', "'cat':3 'naiv':2 'run':5"],
+    ['de', 'Häuser und Straßen', "'haus':1 'strass':3"],
+    // Both stems at one position, so that phrases still hold.
+    ['es', 'una habitación grande', "'grand':3 'habit':2 'habitacion':2"],
+    ['fr', 'en général', "'general':2 'général':2"],
+    ['es', 'los gatos corren', "'corr':3 'gat':2"],
+    ['fr', '', ''],
+  ])('%s: %s', async (language, content, words) => {
+    expect(await wordsOf(await database.connect(), language, content)).toBe(words);
+  });
+
+  test('an application that may only write messages needs no right on the helpers', async () => {
+    const client = await database.connect();
+    const user = await insertUser(client);
+    const session = await insertSession(client, user, { language: 'es' });
+    await client.query('BEGIN');
+    await client.query("SELECT set_config('request.jwt.claim.sub', $1, true)", [user]);
+    await client.query('SET LOCAL ROLE authenticated');
+    await insertMessage(client, session, user, 'una habitación', 1);
+    expect((await client.query('SELECT content_search::text AS words FROM public.messages')).rows).toEqual([
+      { words: "'habit':2 'habitacion':2" },
+    ]);
+    await client.query('ROLLBACK');
+  });
+});
+
+describe('the extension unaccent', () => {
+  const database = useDatabase();
+  let client: pg.Client;
+  beforeEach(async () => {
+    client = await database.connect();
+  });
+
+  test('goes to the schema of Supabase where there is one', async () => {
+    await client.query('CREATE SCHEMA extensions');
+    await runMigrationFiles(client);
+    expect(await placeOfUnaccent(client)).toEqual([{ schema: 'extensions' }]);
+    expect(await wordsOf(client, 'de', 'Häuser über Straßen')).toBe("'haus':1 'strass':3 'uber':2");
+  });
+
+  test('is taken from wherever it stands', async () => {
+    await client.query('CREATE SCHEMA "My Tools"; CREATE EXTENSION unaccent SCHEMA "My Tools"');
+    await runMigrationFiles(client);
+    expect(await placeOfUnaccent(client)).toEqual([{ schema: '"My Tools"' }]);
+    expect(await wordsOf(client, 'en', 'naïve')).toBe("'naiv':1");
+  });
+
+  test('that cannot be had costs the accents, with a warning', async () => {
+    await client.query(`
+      CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE 'extension "unaccent" is not available' USING ERRCODE = 'feature_not_supported'; END $$;
+      CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION public.refuse()`);
+    const warnings: (string | undefined)[] = [];
+    client.on('notice', (notice) => warnings.push(notice.message));
+    await runMigrationFiles(client);
+    expect(warnings).toContainEqual(expect.stringContaining('unaccent cannot be installed'));
+    expect(await placeOfUnaccent(client)).toEqual([]);
+    expect(await wordsOf(client, 'es', 'una habitación')).toBe("'habit':2");
+    expect(await wordsOf(client, 'en', 'naïve cats')).toBe("'cat':2 'naïv':1");
+  });
+});
+
+describe('going back', () => {
+  const database = useDatabase(fewRows);
+
+  test('takes the extension along that came with the run', async () => {
+    const before = await catalogOf(database.pool, ['public', 'private', 'auth']);
+    const tandem = tandemOn(database);
+    await tandem.migrate();
+    expect(await placeOfUnaccent(database.pool)).toEqual([{ schema: 'private' }]);
+    await tandem.rollback();
+    expect(await placeOfUnaccent(database.pool)).toEqual([]);
+    expect(catalogDifference(before, await catalogOf(database.pool, ['public', 'private', 'auth']))).toEqual([]);
+  });
+
+  test('leaves one that was there before, or that somebody has put to use since', async () => {
+    const tandem = tandemOn(database);
+    await database.pool.query('CREATE EXTENSION unaccent SCHEMA public');
+    await tandem.migrate({ stopBefore: 'cutover' });
+    await tandem.rollback();
+    expect(await placeOfUnaccent(database.pool)).toEqual([{ schema: 'public' }]);
+    await database.pool.query('DROP EXTENSION unaccent');
+    await tandem.migrate({ stopBefore: 'cutover' });
+    await database.pool.query('CREATE VIEW public.plain AS SELECT private.unaccent(title) FROM public.sessions');
+    await tandem.rollback();
+    expect(await placeOfUnaccent(database.pool)).toEqual([{ schema: 'private' }]);
+  });
+});

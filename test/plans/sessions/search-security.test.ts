@@ -1,0 +1,135 @@
+import type pg from 'pg';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { SqlState } from '../../../src/db/sqlstate.ts';
+import { useDatabase } from '../../support/database.ts';
+import { asRole, insertUser, migrated, refusal } from './fixtures.ts';
+import { contentsFound, type SearchParameters, say, search } from './searching.ts';
+
+const database = useDatabase(migrated, { per: 'suite' });
+let client: pg.Client;
+let ann: string;
+let bob: string;
+let bobsSession: string;
+
+beforeAll(async () => {
+  client = await database.connect();
+  [ann, bob] = [await insertUser(client), await insertUser(client)];
+  await say(client, ann, 'en', ['My cats are asleep', 'My dog is awake']);
+  bobsSession = await say(client, bob, 'en', ['The cats of Bob are a secret', 'Nothing but parallelograms']);
+  await client.query('SELECT private.refresh_search_words()');
+});
+
+const as = (sub: string, parameters: SearchParameters) =>
+  asRole(client, 'authenticated', { setting: 'json', sub }, () => contentsFound(client, parameters));
+
+test('users find their own messages, and nobody else’s, whatever they ask for', async () => {
+  expect(await as(ann, { query: 'cats' })).toEqual(['My cats are asleep']);
+  expect(await as(bob, { query: 'cats' })).toEqual(['The cats of Bob are a secret']);
+  expect(await as(ann, { query: 'cats', user_id: ann })).toEqual(['My cats are asleep']);
+  expect(await as(ann, { query: 'cats', user_id: bob })).toEqual([]);
+  expect(await as(ann, { query: 'cats', session_id: bobsSession })).toEqual([]);
+  expect(await as(ann, { query: 'secr', typing: true })).toEqual([]);
+});
+
+test('no correction tells a user what others write about', async () => {
+  expect(await as(bob, { query: 'paralelograms' })).toEqual(['Nothing but parallelograms']);
+  expect(await as(ann, { query: 'paralelograms' })).toEqual([]);
+  const found = await asRole(client, 'authenticated', { setting: 'json', sub: ann }, () =>
+    search(client, { query: 'asleepp or paralelograms' }),
+  );
+  expect(found.map((row) => row.correction ?? '').join()).not.toContain('parallelograms');
+});
+
+test('service_role and the owner find everybody’s, or one user’s', async () => {
+  const found = (parameters: SearchParameters) =>
+    asRole(client, 'service_role', null, () => contentsFound(client, parameters));
+  expect((await found({ query: 'cats' })).sort()).toEqual(['My cats are asleep', 'The cats of Bob are a secret']);
+  expect(await found({ query: 'cats', user_id: bob })).toEqual(['The cats of Bob are a secret']);
+  expect(await contentsFound(client, { query: 'cats' })).toHaveLength(2);
+});
+
+test('without a user in the claims nothing is found', async () => {
+  expect(await asRole(client, 'authenticated', null, () => contentsFound(client, { query: 'cats' }))).toEqual([]);
+  for (const claims of ['', '{}', '{"role":"authenticated"}', '{"sub":""}', '{"sub":null}']) {
+    await client.query('BEGIN');
+    await client.query("SELECT set_config('request.jwt.claims', $1, true)", [claims]);
+    await client.query('SET LOCAL ROLE authenticated');
+    expect([claims, await contentsFound(client, { query: 'cats' })]).toEqual([claims, []]);
+    await client.query('ROLLBACK');
+  }
+});
+
+test('a malformed subject is an error and no data', async () => {
+  for (const setting of ['json', 'single'] as const) {
+    const query = asRole(client, 'authenticated', { setting, sub: 'test-user-id' }, () =>
+      search(client, { query: 'cats' }),
+    );
+    expect(await refusal(query)).toBe('22P02');
+  }
+});
+
+test('anon may not search', async () => {
+  const query = asRole(client, 'anon', { setting: 'json', sub: ann }, () => search(client, { query: 'cats' }));
+  expect(await refusal(query)).toBe(SqlState.insufficientPrivilege);
+});
+
+describe('what stands behind it', () => {
+  test.each(['anon', 'authenticated', 'service_role'] as const)('cannot be reached by %s itself', async (role) => {
+    for (const call of [
+      `private.search_all('cats', null, '${bob}', null, null, null, 'rank', false, false, 20, 0)`,
+      `private.search('cats', '${bob}', null, null, null, null, 'rank', false, false, 20, 0)`,
+      `private.search_own('cats', null, null, null, null, 'rank', false, false, 20, 0)`,
+      `private.search_spellings('paralelogram')`,
+    ]) {
+      const query = asRole(client, role, { setting: 'json', sub: ann }, () => client.query(`SELECT ${call}`));
+      expect([call, await refusal(query)]).toEqual([call, SqlState.insufficientPrivilege]);
+    }
+    const words = asRole(client, role, { setting: 'json', sub: ann }, () =>
+      client.query('SELECT FROM private.search_words'),
+    );
+    expect(await refusal(words)).toBe(SqlState.insufficientPrivilege);
+  });
+
+  test('is closed function by function, too, should the schema be opened one day', async () => {
+    await client.query('BEGIN');
+    await client.query('GRANT USAGE ON SCHEMA private TO authenticated');
+    await client.query("SELECT set_config('request.jwt.claim.sub', $1, true)", [ann]);
+    await client.query('SET LOCAL ROLE authenticated');
+    for (const call of [
+      `private.search_all('cats', null, '${bob}', null, null, null, 'rank', false, false, 20, 0)`,
+      `private.search_unbound('cats', null, '${bob}', null, null, null, 'rank', false, false, 20, 0)`,
+      `private.search('cats', '${bob}', null, null, null, null, 'rank', false, false, 20, 0)`,
+    ]) {
+      await client.query('SAVEPOINT before');
+      expect([call, await refusal(client.query(`SELECT ${call}`))]).toEqual([call, SqlState.insufficientPrivilege]);
+      await client.query('ROLLBACK TO before');
+    }
+    const own = await client.query(
+      "SELECT cardinality(private.search_own('cats', null, null, null, null, 'rank', false, false, 20, 0)) AS n",
+    );
+    expect(own.rows).toEqual([{ n: 1 }]);
+    await client.query('ROLLBACK');
+  });
+
+  test('has its owner’s rights in two functions, each of which has a fixed search_path', async () => {
+    const { rows } = await client.query(
+      `SELECT proname::text AS name, proconfig::text AS config FROM pg_proc
+        WHERE prosecdef AND starts_with(proname, 'search') ORDER BY 1`,
+    );
+    expect(rows).toEqual([
+      { name: 'search_all', config: '{"search_path=\\"\\""}' },
+      { name: 'search_own', config: '{"search_path=\\"\\""}' },
+    ]);
+  });
+
+  test('is not believed: a policy that is narrower than it decides', async () => {
+    await client.query('BEGIN');
+    await client.query(
+      `CREATE POLICY narrower ON public.messages AS RESTRICTIVE FOR SELECT TO authenticated USING (content NOT LIKE '%asleep%')`,
+    );
+    await client.query("SELECT set_config('request.jwt.claim.sub', $1, true)", [ann]);
+    await client.query('SET LOCAL ROLE authenticated');
+    expect(await contentsFound(client, { query: 'cats' })).toEqual([]);
+    await client.query('ROLLBACK');
+  });
+});
