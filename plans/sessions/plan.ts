@@ -1,6 +1,7 @@
 import { relationExists } from '../../src/db/describe-table.ts';
 import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
 import type { Plan } from '../../src/engine/step.ts';
+import { orphanFindings } from '../../src/move/orphans.ts';
 import type { TableMove } from '../../src/move/table-move.ts';
 import { backupStep } from '../../src/steps/backup.ts';
 import { buildStep } from '../../src/steps/build.ts';
@@ -13,9 +14,10 @@ import { foreignKeysStep } from '../../src/steps/foreign-keys.ts';
 import { rehearseStep } from '../../src/steps/rehearse.ts';
 import { targetsStep } from '../../src/steps/targets.ts';
 import { verifyRowsStep } from '../../src/steps/verify-rows.ts';
+import { applicationFindings } from './application-findings.ts';
 import { carriedToTarget, isSetByPlan } from './carry.ts';
 import type { SessionsConfig } from './config.ts';
-import { unfitFindings } from './findings.ts';
+import { duplicateNumbers, unfitFindings } from './findings.ts';
 import { type SessionsNames, sessionsNames } from './names.ts';
 import { numberingIndexSql } from './numbering.ts';
 import { sessionsReport } from './report.ts';
@@ -76,6 +78,9 @@ export function sessionsPlan(config: SessionsConfig): Plan {
         check: async ({ client, moves }) => [
           ...(await takenNames(client, names)),
           ...(await unfitFindings(client, moves, config)),
+          ...(await orphanFindings(client, moves)),
+          ...(await duplicateNumbers(client, moves, names)),
+          ...(await applicationFindings(client, names)),
         ],
       }),
       buildStep({ guide: '5, 9', statements: (move) => buildStatements(names, move) }),

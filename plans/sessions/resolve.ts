@@ -7,7 +7,7 @@ import {
   unmovableDependents,
   userTriggers,
 } from '../../src/db/describe-dependents.ts';
-import { describeTable, relationExists, type TableDescription } from '../../src/db/describe-table.ts';
+import { describeTable, type TableDescription } from '../../src/db/describe-table.ts';
 import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
 import { TandemError } from '../../src/engine/errors.ts';
 import type { Finding } from '../../src/engine/events.ts';
@@ -19,6 +19,7 @@ import { GUIDE_INDEXES } from './carry.ts';
 import { mapColumns } from './columns.ts';
 import type { SessionsConfig } from './config.ts';
 import { unfitDefaults } from './defaults.ts';
+import { nonUuidValues, tooManyColumns } from './findings.ts';
 import type { SessionsNames } from './names.ts';
 import { numberingSql } from './numbering.ts';
 import { messagesShape, sessionsShape } from './shape.ts';
@@ -54,6 +55,8 @@ export async function resolveMoves(
     enumSchema,
   });
   findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
+  findings.push(...(await nonUuidValues(client, sessions, sessionsShape, names.sessionsColumns)));
+  findings.push(...(await nonUuidValues(client, messages, messagesShape, names.messagesColumns)));
   findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
   findings.push(...(await suitability(client, messages, moved, null)));
   findings.push(...(await publishedWithAll(client)));
@@ -69,6 +72,8 @@ export async function resolveMoves(
     ...(await unfitDefaults(client, sessions, sessionsColumns.columns)),
     ...(await unfitDefaults(client, messages, messagesColumns.columns)),
   );
+  findings.push(...tooManyColumns(sessions, sessionsColumns.columns.length));
+  findings.push(...tooManyColumns(messages, messagesColumns.columns.length + ADDED_TO_MESSAGES.length));
   if (findings.some((f) => f.severity === 'blocks')) return { moves: [], findings };
 
   const language = sessionsColumns.columns.find((c) => c.target === names.sessionsColumns['language']);
@@ -213,15 +218,6 @@ async function suitability(
       hint: 'Grant it to the roles that need it, by name: those keep their access.',
     });
   }
-  const { rows } = await client.query<{ owner: boolean }>(
-    'SELECT pg_catalog.pg_has_role(c.relowner, $2) AS owner FROM pg_catalog.pg_class c WHERE c.oid = $1::regclass',
-    [quoteName(table.name), 'USAGE'],
-  );
-  if (rows[0]?.owner !== true) {
-    throw new TandemError('TD006', `The connecting role does not own ${subject}.`, {
-      hint: 'Connect as the owner of the table, or as a superuser.',
-    });
-  }
   return findings;
 }
 
@@ -298,10 +294,11 @@ async function assemble(client: Queryable, table: TableDescription, input: Assem
 
 /** Where auth.users holds the application's users, the guide's foreign key is added; an empty stand-in would refuse every row. */
 async function realAuthUsers(client: Queryable): Promise<boolean> {
-  if (!(await relationExists(client, { schema: 'auth', name: 'users' }))) return false;
   // Without a look at the users nobody can say before the cutover whether each row has one.
   const { rows } = await client.query<{ readable: boolean }>(
-    "SELECT pg_catalog.has_table_privilege('auth.users', 'SELECT') AS readable",
+    `SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
+       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = 'auth' AND c.relname = 'users'`,
   );
   if (rows[0]?.readable !== true) return false;
   const { rowCount } = await client.query('SELECT FROM auth.users LIMIT 1');

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { Pool } from 'pg';
 import { assertServer, createPool } from '../db/connect.ts';
+import { assertNoPoolerPort, assertOwnSessions } from '../db/pooler.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { RunOptions } from '../engine/step.ts';
 import { defaultCutoverLimits } from '../move/cutover.ts';
@@ -44,9 +45,11 @@ export async function withDatabase<T>(
       hint: 'Give --database-url postgres://user:password@host:5432/database, or set DATABASE_URL.',
     });
   }
+  assertNoPoolerPort(options.databaseUrl);
   const pool = createPool(options.databaseUrl, { max: (options.workers ?? 2) + BESIDE_WORKERS });
   try {
     await assertServer(pool, options.databaseUrl, needs);
+    await assertOwnSessions(pool, options.databaseUrl);
     return await work(pool);
   } finally {
     await pool.end();
@@ -59,17 +62,41 @@ export function runOptions(options: {
   gzip?: boolean;
   createAuth?: boolean;
   lockTimeout?: number;
+  diskFree?: number;
+  terminateBlockers?: boolean;
 }): RunOptions {
   return {
     workers: options.workers ?? 2,
     backupDir: options.backupDir ?? null,
     gzip: options.gzip ?? false,
     createAuth: options.createAuth ?? false,
+    ...(options.diskFree === undefined ? {} : { diskFree: options.diskFree }),
     cutover: {
       ...defaultCutoverLimits,
       ...(options.lockTimeout === undefined ? {} : { lockTimeoutMs: options.lockTimeout }),
+      ...(options.terminateBlockers === true ? { terminateBlockers: true } : {}),
     },
   };
+}
+
+/** For commands that swap the names. */
+export function terminateBlockersOption(): Option {
+  return new Option(
+    '--terminate-blockers',
+    'from the second attempt on, end backends that hold a lock which the cutover waits for',
+  );
+}
+
+/** `--disk-free 20GB`: bytes, for commands that tell what a run needs. */
+export function diskFreeOption(): Option {
+  return new Option('--disk-free <bytes>', 'what is free on the server, such as 20GB').argParser((text: string) => {
+    const match = /^(\d+(?:\.\d+)?)\s*(|kB|MB|GB|TB)$/.exec(text);
+    const place = ['', 'kB', 'MB', 'GB', 'TB'].indexOf(match?.[2] ?? '');
+    if (match) return Number(match[1]) * 1024 ** place;
+    throw new TandemError('TD008', `--disk-free takes bytes, not \`${text}\`.`, {
+      hint: 'For example --disk-free 20GB.',
+    });
+  });
 }
 
 /** Parses an option's whole number, at least `least`. */

@@ -1,9 +1,10 @@
 import type { DemoStage } from '../demo/demo.ts';
+import type { Task } from '../engine/one-step.ts';
 import { colors as pc } from './colors.ts';
 import { type DemoView, stageTitles } from './demo-view.ts';
 import { formatDuration } from './format.ts';
 import { createProgressLines } from './progress-lines.ts';
-import type { Reporter, Task } from './reporter.ts';
+import type { Reporter } from './reporter.ts';
 import { createLiveReporter } from './reporter-live.ts';
 import { createTaskList, type TaskList } from './task-list.ts';
 import type { Terminal } from './terminal.ts';

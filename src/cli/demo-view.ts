@@ -1,8 +1,9 @@
 import type { DemoStage } from '../demo/demo.ts';
 import type { Emit } from '../engine/events.ts';
+import type { Task } from '../engine/one-step.ts';
 import type { OnProgress } from '../engine/progress.ts';
 import { createDemoScreen } from './demo-screen.ts';
-import { createReporter, type Task } from './reporter.ts';
+import { createReporter } from './reporter.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Shows a demo while it goes on. */

@@ -3,16 +3,26 @@ import { ExitCode, TandemError } from '../engine/errors.ts';
 import { explain, failureLine, renderFailure } from './failure.ts';
 import { createProgram } from './program.ts';
 import { FailedRun } from './reporter.ts';
-import { createTerminal } from './terminal.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
 
 /** Parses `argv` (without node and script), runs the command, and returns the exit code of docs/cli.md. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  const [json, debug] = ['--json', '--debug'].map((flag) => argv.includes(flag));
+  const json = argv.includes('--json');
   const stopped = explain(
     new TandemError('TD022', 'Stopped at once.', { hint: 'Run the same command again to go on.' }),
     AbortSignal.abort(),
   );
   const terminal = createTerminal({ lastWords: json ? failureLine(stopped) : null });
+  try {
+    return await runOn(terminal, argv);
+  } finally {
+    terminal.close();
+  }
+}
+
+/** The same on a terminal of the caller's. */
+export async function runOn(terminal: Terminal, argv: readonly string[]): Promise<ExitCode> {
+  const [json, debug] = ['--json', '--debug'].map((flag) => argv.includes(flag));
   let exitCode: ExitCode = ExitCode.done;
   const program = createProgram(async (work) => {
     exitCode = await work(terminal);
@@ -29,8 +39,6 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     if (json) terminal.line(failureLine(failure, cutoverLockMs));
     terminal.error(renderFailure(failure, { debug: debug ?? false }));
     return failure.exitCode;
-  } finally {
-    terminal.close();
   }
 }
 

@@ -9,6 +9,7 @@ import { holdCommand } from './commands/hold.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { pauseCommand } from './commands/pause.ts';
 import { planCommand } from './commands/plan.ts';
+import { recycleCommand } from './commands/recycle.ts';
 import { refreshCommand } from './commands/refresh.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
 import { releaseCommand } from './commands/release.ts';
@@ -37,6 +38,7 @@ const commands: readonly AddCommand[] = [
   resumeCommand,
   throttleCommand,
   cutoverCommand,
+  recycleCommand,
   verifyCommand,
   rollbackCommand,
   finishCommand,

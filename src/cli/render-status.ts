@@ -28,6 +28,7 @@ export function renderStatus(status: Status): string {
     ...status.quarantined.map(
       (row) => `  ${pc.yellow('quarantined')} ${row.table} ${row.key.join(',')}: ${row.reason}`,
     ),
+    ...olderBackendLines(status),
     ...holderLines(status),
     ...(status.holder === null && NEXT[status.phase] ? [`next: ${NEXT[status.phase]}`] : []),
   ].join('\n');
@@ -44,8 +45,7 @@ function stepLines({ steps }: Status): string[] {
   const width = Math.max(0, ...steps.map(({ guide }) => guide.length));
   return steps.map((step) => {
     const took = step.elapsed_ms === null ? '' : pc.dim(`  ${formatDuration(step.elapsed_ms / 1000)}`);
-    // A step that runs again still has the note of its first try.
-    const note = step.note && step.state !== 'running' ? pc.dim(`  ${step.note}`) : '';
+    const note = step.note ? pc.dim(`  ${step.note}`) : '';
     return `  ${MARKS[step.state]} ${pc.dim(step.guide.padEnd(width))}  ${step.title}${took}${note}`;
   });
 }
@@ -59,6 +59,21 @@ function tableLines({ tables }: Status): string[] {
     if (eta_seconds !== null) parts.push(`${formatDuration(eta_seconds)} left`);
     return `  ${source.padEnd(width)}  ${[...parts, `${formatCount(lag)} changes waiting`].join(', ')}`;
   });
+}
+
+function olderBackendLines({ older_backends }: Status): string[] {
+  if (older_backends === null) return [];
+  const { idle, active, idle_in_transaction, hidden } = older_backends;
+  const known = idle + active + idle_in_transaction;
+  const lines = [];
+  if (known > 0) {
+    const how = [`${idle} idle`, `${active} active`, `${idle_in_transaction} in a transaction`].join(', ');
+    lines.push(
+      `${known} ${known === 1 ? 'backend is' : 'backends are'} older than the cutover (${how}), and may hold statements cached before it: \`tandem recycle\` ends idle ones`,
+    );
+  }
+  if (hidden > 0) lines.push(`${hidden} backends of other roles are hidden from this one: it needs pg_read_all_stats`);
+  return lines;
 }
 
 function holderLines({ holder, paused, waiting_for }: Status): string[] {

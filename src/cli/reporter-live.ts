@@ -1,9 +1,10 @@
 import type { TandemEvent } from '../engine/events.ts';
+import type { Task } from '../engine/one-step.ts';
 import { colors as pc } from './colors.ts';
 import { describeEvent, describeFinding } from './describe-event.ts';
 import { formatCount, formatDuration } from './format.ts';
 import { createProgressLines } from './progress-lines.ts';
-import type { Reporter, Task } from './reporter.ts';
+import type { Reporter } from './reporter.ts';
 import { createTaskList, type TaskList } from './task-list.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,8 +1,9 @@
 import type { TandemEvent } from '../engine/events.ts';
+import type { Task } from '../engine/one-step.ts';
 import { colors as pc } from './colors.ts';
 import { describeEvent, describeFinding } from './describe-event.ts';
 import { formatCount, formatDuration, formatProgress } from './format.ts';
-import type { Reporter, Task } from './reporter.ts';
+import type { Reporter } from './reporter.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Between two lines of progress. */

@@ -1,16 +1,9 @@
 import type { Emit, TandemEvent } from '../engine/events.ts';
+import type { Task } from '../engine/one-step.ts';
 import { createJsonReporter } from './reporter-json.ts';
 import { createLiveReporter } from './reporter-live.ts';
 import { createPlainReporter } from './reporter-plain.ts';
 import type { Terminal } from './terminal.ts';
-
-/** A step of the work as people see it. */
-export interface Task {
-  readonly name: string;
-  /** The numbers of the guide's steps; empty where the guide has none. */
-  readonly guide: string;
-  readonly title: string;
-}
 
 /** How work ended that did what it was asked for. */
 export interface Outcome {
@@ -66,22 +59,4 @@ export async function withReporter(
   }
   await reporter.close();
   reporter.done(outcome, lockMs);
-}
-
-/** Work that the engine does not tell of as steps, told as one. */
-export async function asOneStep<T>(
-  emit: Emit,
-  task: Task,
-  work: () => Promise<{ result: T; detail: string }>,
-): Promise<T> {
-  const startedAt = performance.now();
-  emit({ event: 'step', ...task, state: 'running' });
-  try {
-    const { result, detail } = await work();
-    emit({ event: 'step', ...task, state: 'done', detail, elapsed_ms: Math.round(performance.now() - startedAt) });
-    return result;
-  } catch (error) {
-    emit({ event: 'step', ...task, state: 'failed' });
-    throw error;
-  }
 }

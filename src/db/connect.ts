@@ -23,6 +23,17 @@ const SESSION = `SET search_path = ''; SET idle_in_transaction_session_timeout =
    WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL`;
 
 /**
+ * Closes its socket where signing in fails here and not on the server, as it does without a password: the server would
+ * wait for one for a minute, and the process with it.
+ */
+class ClosingClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    this.connection.on('error', () => this.connection.stream.destroy());
+  }
+}
+
+/**
  * A pool on the target database. Sessions pin `search_path` to nothing but pg_catalog, so that no name in Tandem's SQL
  * can be caught by a user's object, and identify themselves in pg_stat_activity.
  *
@@ -30,6 +41,7 @@ const SESSION = `SET search_path = ''; SET idle_in_transaction_session_timeout =
  */
 export function createPool(databaseUrl: string, options: { max?: number } = {}): pg.Pool {
   const pool = new pg.Pool({
+    Client: ClosingClient,
     connectionString: parseUrl(databaseUrl),
     max: options.max ?? 6,
     application_name: 'tandem',

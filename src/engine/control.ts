@@ -83,7 +83,8 @@ function parseAmount(key: ThrottleKey, text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Z]*)$/.exec(text);
   const unit = UNITS[match?.[2] ?? ''];
   const fits = key === 'max-lag' ? ['', 's', 'ms', 'min'] : key === 'max-wal-rate' ? ['', 'kB', 'MB', 'GB'] : [''];
-  if (!match || unit === undefined || !fits.includes(match[2] ?? '')) {
+  const broken = key === 'max-active' && !/^\d+$/.test(text);
+  if (!match || unit === undefined || broken || !fits.includes(match[2] ?? '')) {
     throw new TandemError('TD008', `\`${text}\` is no value for ${key}.`, {
       hint: 'Examples: max-lag=10s, max-wal-rate=64MB (a second), max-active=20.',
     });

@@ -2,9 +2,11 @@ import type { Pool } from 'pg';
 import { type Client, inTransaction } from '../db/connect.ts';
 import { describeTable } from '../db/describe-table.ts';
 import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
+import { collectFindings, permitted } from './check.ts';
+import { diskNeed } from './disk.ts';
 import { TandemError } from './errors.ts';
 import type { Finding, Phase, StepState } from './events.ts';
-import { missingPrivileges } from './privileges.ts';
+import { missingPrivileges, privilegeFindings } from './privileges.ts';
 import { isOpen, listSteps, maybeLatestRun, type Run } from './run-state.ts';
 import type { Plan, PlannedStatement, RunOptions } from './step.ts';
 
@@ -35,8 +37,6 @@ export interface PlanDescription {
 
 // Measured with bench/copy.ts on two cores: copy and indexes of messages with their search vectors, the slower of the two.
 const SECONDS_PER_ROW_AND_WORKER = 1 / 60_000;
-// Both versions stand side by side, and the new one has more indexes and the search vector.
-const TARGET_SIZE_FACTOR = 1.8;
 
 /**
  * Reads the live database, in a read-only transaction, and says what a run would do to it.
@@ -59,35 +59,35 @@ export async function describePlan(pool: Pool, plan: Plan, options: RunOptions):
 
 async function describe(client: Client, plan: Plan, options: RunOptions, run: Run | null): Promise<PlanDescription> {
   const { moves, findings } = await plan.resolve(client, options);
+  const missing = await missingPrivileges(client, moves);
+  findings.push(...privilegeFindings(missing));
   const tables = [];
   for (const move of moves) {
     const table = await describeTable(client, move.source);
     tables.push({
       source: displayName(move.source),
       target: displayName(move.target),
-      rows: await estimateRows(client, move.source, table?.heapBytes ?? 0),
+      rows: await permitted(
+        client,
+        missing,
+        () => estimateRows(client, move.source, table?.heapBytes ?? 0),
+        table?.estimatedRows ?? 0,
+      ),
       bytes: table?.totalBytes ?? 0,
     });
   }
-  for (const { place, role } of run === null ? await missingPrivileges(client, moves) : []) {
-    findings.push({
-      severity: 'blocks',
-      subject: place.toLowerCase(),
-      message: `the connecting role ${role} lacks CREATE on it`,
-      hint: `Connect as another role, or: GRANT CREATE ON ${place} TO ${role};`,
-    });
-  }
+  // A run that is open was checked when it began, and has made what a check would take for somebody else's.
+  if (run === null && moves.length > 0)
+    findings.push(...(await collectFindings(client, plan, moves, options, missing)));
   const states = new Map(run === null ? [] : (await listSteps(client, run)).map((step) => [step.name, step.state]));
   const steps = [];
   for (const step of moves.length === 0 ? [] : plan.steps) {
-    // A run that is open was checked when it began, and has made what a check would take for somebody else's.
-    if (run === null) findings.push(...((await step.check?.({ client, moves, options })) ?? []));
     steps.push({
       name: step.name,
       guide: step.guide,
       title: step.title,
       state: states.get(step.name) ?? null,
-      statements: await step.plan({ client, moves, options }),
+      statements: await permitted(client, missing, () => step.plan({ client, moves, options }), []),
     });
   }
   const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
@@ -101,7 +101,7 @@ async function describe(client: Client, plan: Plan, options: RunOptions, run: Ru
     tables,
     steps,
     findings,
-    disk_bytes: Math.round(bytes * TARGET_SIZE_FACTOR),
+    disk_bytes: diskNeed(bytes),
     estimated_seconds: Math.ceil((rows * SECONDS_PER_ROW_AND_WORKER) / Math.min(options.workers, 2)) + 2,
   };
 }

@@ -20,6 +20,7 @@ export const errorCodes = {
   TD011: { name: 'blocked_by_findings', exit: ExitCode.refused },
   TD012: { name: 'wrong_phase', exit: ExitCode.refused },
   TD013: { name: 'not_confirmed', exit: ExitCode.refused },
+  TD014: { name: 'transaction_pooler', exit: ExitCode.usage },
   TD016: { name: 'plan_changed', exit: ExitCode.refused },
   TD017: { name: 'unsuitable_table', exit: ExitCode.usage },
   TD020: { name: 'lock_not_obtained', exit: ExitCode.interrupted },

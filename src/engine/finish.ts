@@ -1,16 +1,24 @@
 import type { Pool } from 'pg';
 import { partitionNames } from '../db/describe-table.ts';
-import { quoteName } from '../db/identifier.ts';
+import { displayName, quoteName } from '../db/identifier.ts';
 import { detachChangeLogSql } from '../move/change-log.ts';
 import { lockOrder } from '../move/swap.ts';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
+import { asOneStep, type Task } from './one-step.ts';
 import { catchUpRetired } from './retired.ts';
 import { withLockRetry } from './retry-ddl.ts';
 import { assertNotRollingBack, assertSamePlan, isOpen, maybeLatestRun, type Run, setPhase } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
 import type { Plan, RunOptions } from './step.ts';
 import { verify } from './verify.ts';
+
+/** What `finish` does, in the order in which it tells of it. */
+export const finishTasks = {
+  verify: { name: 'verify', guide: '', title: 'Verify everything once more' },
+  changeLog: { name: 'change-log', guide: '', title: 'Take the change log off' },
+  drop: { name: 'drop', guide: '', title: 'Drop the retired tables' },
+} as const satisfies Record<string, Task>;
 
 /**
  * Ends the bake: after a fresh verification, takes the change log off the new tables and drops the retired ones with
@@ -34,32 +42,44 @@ export async function finish(input: {
     const signal = AbortSignal.any([input.signal, lost]);
     const lock = { ...options.cutover, emit, signal };
     if (run.phase === 'baking') {
-      await catchUpRetired(pool, run, signal);
-      const result = await verify({ pool, plan, options, emit, signal });
-      if (!result.ok) {
-        throw new TandemError('TD030', 'The verification is not green; nothing was dropped.', {
-          hint: 'Look at the differences with `tandem verify`. The retired tables stay, and `tandem rollback` still goes back.',
-          detail: result.findings.map((f) => `${f.subject}: ${f.message}`).join('\n'),
-        });
-      }
+      await asOneStep(emit, finishTasks.verify, async () => {
+        await catchUpRetired(pool, run, signal);
+        const result = await verify({ pool, plan, options, emit, signal });
+        if (!result.ok) {
+          throw new TandemError('TD030', 'The verification is not green; nothing was dropped.', {
+            hint: 'Look at the differences with `tandem verify`. The retired tables stay, and `tandem rollback` still goes back.',
+            detail: result.findings.map((f) => `${f.subject}: ${f.message}`).join('\n'),
+          });
+        }
+        return { result, detail: 'no difference' };
+      });
       const statements = await detachStatements(pool, run);
       // All logs and the phase together: with one of them gone, the retired tables are no way back any more.
-      await withLockRetry(
-        pool,
-        'Taking the change log off',
-        async (client) => {
-          await client.query(statements.join(';\n'));
-          await setPhase(client, run, 'finished');
-        },
-        lock,
-      );
+      await asOneStep(emit, finishTasks.changeLog, async () => ({
+        result: await withLockRetry(
+          pool,
+          'Taking the change log off',
+          async (client) => {
+            await client.query(statements.join(';\n'));
+            await setPhase(client, run, 'finished');
+          },
+          lock,
+        ),
+        detail: run.settings.moves.map((move) => displayName(move.source)).join(', '),
+      }));
+    } else {
+      for (const task of [finishTasks.verify, finishTasks.changeLog])
+        emit({ event: 'step', ...task, state: 'done', detail: 'done before' });
     }
-    await withLockRetry(
-      pool,
-      'Dropping the schema tandem',
-      (client) => client.query('DROP SCHEMA tandem CASCADE'),
-      lock,
-    );
+    await asOneStep(emit, finishTasks.drop, async () => ({
+      result: await withLockRetry(
+        pool,
+        'Dropping the schema tandem',
+        (client) => client.query('DROP SCHEMA tandem CASCADE'),
+        lock,
+      ),
+      detail: run.settings.moves.map((move) => displayName(move.retired)).join(', '),
+    }));
     emit({ event: 'phase', phase: 'finished' });
   });
 }

@@ -4,11 +4,12 @@ import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
 import { isConnectionLoss } from '../db/sqlstate.ts';
 import type { TableMove } from '../move/table-move.ts';
-import { readControl, requestCutover } from './control.ts';
+import { collectFindings } from './check.ts';
+import { readControl, requestCutover, setThrottles, type Throttles } from './control.ts';
 import { TandemError } from './errors.ts';
 import type { Emit, Finding, Phase } from './events.ts';
 import { createPacer } from './pacer.ts';
-import { assertMayCreate } from './privileges.ts';
+import { assertPrivileges } from './privileges.ts';
 import { catchUpRetired } from './retired.ts';
 import {
   assertNotRollingBack,
@@ -38,6 +39,8 @@ export interface MigrateOptions {
   readonly stopBefore: 'cutover' | null;
   /** With `stopBefore`: go on draining there until `tandem cutover` asks for the cutover from another terminal. */
   readonly waitForCutover?: boolean;
+  /** What the run minds from its start; what is not named stays as it is. `tandem throttle` changes it later. */
+  readonly throttles?: Throttles;
 }
 
 export interface MigrateResult {
@@ -61,6 +64,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     const signal = AbortSignal.any([options.signal, lost]);
     // A request that an earlier run did not live to see is not for this one.
     await requestCutover(pool, false);
+    await setThrottles(pool, options.throttles ?? {});
     const run = await openOrStart(options);
     const context = stepContext(pool, run, options.options, emit, signal);
     const done = new Set((await listSteps(pool, run)).filter((s) => s.state === 'done').map((s) => s.name));
@@ -127,16 +131,15 @@ export function assertNotBlocked(findings: readonly Finding[]): void {
   );
 }
 
-/** Every step's `check`, in one read-only snapshot. */
+/** What is found before a run begins, in one read-only snapshot. */
 export async function checkPlan(pool: Pool, plan: Plan, options: RunOptions): Promise<Finding[]> {
   return inTransaction(
     pool,
     async (client) => {
       const { moves, findings } = await plan.resolve(client, options);
       if (findings.some((f) => f.severity === 'blocks')) return findings;
-      await assertMayCreate(client, moves);
-      for (const step of plan.steps) findings.push(...((await step.check?.({ client, moves, options })) ?? []));
-      return findings;
+      await assertPrivileges(client, moves);
+      return [...findings, ...(await collectFindings(client, plan, moves, options))];
     },
     'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
   );
@@ -152,6 +155,7 @@ async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promi
         const { moves, findings } = await plan.resolve(client, options);
         const blocking = findings.filter((f) => f.severity === 'blocks');
         if (blocking.length > 0) throw planChanged(blocking.map((f) => `${f.subject}: ${f.message}`).join('\n'));
+        await assertPrivileges(client, moves);
         const settings = { ...latest.settings, moves: acceptChanges(latest.settings.moves, moves) };
         await setMoves(client, latest, settings.moves);
         return { ...latest, settings };

@@ -30,7 +30,7 @@ const AGAIN: ReadonlySet<string | null> = new Set([
 /**
  * Runs `work` in a transaction under `SET LOCAL lock_timeout`, again and again with a growing, jittered pause while it
  * does not get its locks. A statement that waits for a lock makes every later one wait behind it: so each attempt is
- * short, and their number bounded. Nobody's backend is ended.
+ * short, and their number bounded. Nobody's backend is ended here.
  *
  * @throws TD020 after the last attempt
  */

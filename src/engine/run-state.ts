@@ -146,7 +146,8 @@ export async function setStepState(
     `UPDATE tandem.step SET state = $3,
             started_at = CASE WHEN $3 = 'running' THEN clock_timestamp() ELSE started_at END,
             finished_at = CASE WHEN $3 = 'running' THEN NULL ELSE clock_timestamp() END,
-            detail = CASE WHEN $4::text IS NULL THEN detail ELSE pg_catalog.jsonb_build_object('note', $4::text) END
+            -- The note of an earlier try is none of this one.
+            detail = CASE WHEN $3 = 'running' THEN '{}' WHEN $4::text IS NULL THEN detail ELSE pg_catalog.jsonb_build_object('note', $4::text) END
       WHERE run_id = $1 AND name = $2`,
     [run.id, step, state, detail],
   );

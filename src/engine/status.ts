@@ -4,6 +4,7 @@ import { backlog } from '../move/change-log.ts';
 import { listQuarantined, type QuarantinedRow } from '../move/quarantine.ts';
 import { readControl } from './control.ts';
 import type { Phase, StepState } from './events.ts';
+import { type OlderBackends, olderBackends } from './recycle.ts';
 import { hasState, isOpen, listSteps, maybeLatestRun } from './run-state.ts';
 import { currentHolder, type Holder } from './runner-lock.ts';
 import type { Plan } from './step.ts';
@@ -41,6 +42,8 @@ export interface Status {
   /** Why the run is waiting right now: paused, throttled; null while it works. */
   readonly waiting_for: string | null;
   readonly quarantined: (Pick<QuarantinedRow, 'key' | 'reason'> & { table: string })[];
+  /** Backends that may hold statements cached before the cutover, which `tandem recycle` ends; null unless a run bakes. */
+  readonly older_backends: OlderBackends | null;
   readonly holder: { command: string; host: string; pid: number; since: string } | null;
 }
 
@@ -57,6 +60,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
     quarantined: [],
     paused: false,
     waiting_for: null,
+    older_backends: null,
   };
   const there = await hasState(pool);
   const holder = there ? describeHolder(await currentHolder(pool)) : null;
@@ -72,7 +76,8 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
   const control = await readControl(pool);
   const steps = await listSteps(pool, run);
   const tables = [];
-  if (isOpen(run)) for (const move of run.settings.moves) tables.push(await tableStatus(pool, move));
+  const copyingSince = steps.find((step) => step.name === 'copy')?.started_at ?? null;
+  if (isOpen(run)) for (const move of run.settings.moves) tables.push(await tableStatus(pool, move, copyingSince));
   return {
     version: 1,
     phase: run.phase,
@@ -97,31 +102,41 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
       key: row.key,
       reason: row.reason,
     })),
+    older_backends: await olderBackends(pool, run),
     holder,
   };
 }
 
-async function tableStatus(pool: Pool, move: Parameters<typeof backlog>[1]): Promise<Status['tables'][number]> {
+/** `copyingSince`: what an earlier command copied, and the time until this one, say nothing of how fast it is now. */
+async function tableStatus(
+  pool: Pool,
+  move: Parameters<typeof backlog>[1],
+  copyingSince: Date | null,
+): Promise<Status['tables'][number]> {
   const { rows } = await pool.query<{
     done: boolean;
     estimate: number;
     copied: number;
     seconds: number | null;
+    /** Rows copied in these seconds: the first batch ends where they begin. */
+    recent: number | null;
     there: boolean;
     blocks: number;
     read: number;
   }>(
     `SELECT t.copy_done AS done, t.rows_estimate::float8 AS estimate, t.copy_blocks AS blocks,
             coalesce(sum(r.rows), 0)::float8 AS copied, coalesce(sum(r.end_block - r.first_block), 0)::float8 AS read,
-            extract(epoch FROM max(r.finished_at) - min(r.finished_at))::float8 AS seconds,
+            extract(epoch FROM max(r.finished_at) - min(r.finished_at) FILTER (WHERE r.finished_at >= $3))::float8 AS seconds,
+            (sum(r.rows) FILTER (WHERE r.finished_at >= $3)
+              - (array_agg(r.rows ORDER BY r.finished_at) FILTER (WHERE r.finished_at >= $3))[1])::float8 AS recent,
             pg_catalog.to_regclass($2) IS NOT NULL AS there
        FROM tandem.moved_table t LEFT JOIN tandem.copied_range r ON r.table_name = t.name
       WHERE t.name = $1 GROUP BY t.name`,
-    [move.name, `tandem."changes_${move.name}"`],
+    [move.name, `tandem."changes_${move.name}"`, copyingSince],
   );
   const row = rows[0];
   const copying = row !== undefined && !row.done && row.seconds !== null && row.seconds > 0;
-  const rate = copying ? row.copied / (row.seconds ?? 1) : null;
+  const rate = copying ? (row.recent ?? 0) / (row.seconds ?? 1) : null;
   const total = row && row.read > 0 && !row.done ? (row.copied * row.blocks) / row.read : (row?.estimate ?? 0);
   return {
     source: displayName(move.source),

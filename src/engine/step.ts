@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly backupDir: string | null;
   readonly gzip: boolean;
   readonly createAuth: boolean;
+  /** Bytes that are free on the server, where somebody says so. */
+  readonly diskFree?: number;
   readonly cutover: CutoverLimits;
 }
 

@@ -148,6 +148,8 @@ async function copyRanges(options: CopyOptions, plan: CopyPlan): Promise<boolean
   const worker = async () => {
     while (!rewritten && failed === null && !signal?.aborted) {
       await options.pace?.();
+      // The wait may have been long, and the signal may have ended it.
+      if (signal?.aborted) break;
       const range = ranges.take();
       if (range === null) return;
       const began = now();

@@ -8,6 +8,7 @@ import { AttemptAgain, type LockOptions, withLockRetry } from '../engine/retry-d
 import { backlog, hasChangeLog, hasTruncateEntry } from './change-log.ts';
 import { backward, type Direction, forward } from './direction.ts';
 import { BEGIN, drainUntil, drainWithin } from './drain.ts';
+import { endingBlockers } from './end-blockers.ts';
 import { handOverIdentitySql } from './hand-over.ts';
 import { countQuarantined } from './quarantine.ts';
 import { cutoverSql, lockOrder, rollbackSql, type SwapInput } from './swap.ts';
@@ -18,6 +19,8 @@ export interface CutoverLimits extends LockOptions {
   readonly maxBacklog: number;
   /** Milliseconds after which the transaction that holds the locks is rolled back rather than committed. */
   readonly maxLockMs: number;
+  /** From the second attempt on, whoever holds a lock that the cutover waits for is ended. Off: nobody ever is. */
+  readonly terminateBlockers?: boolean;
 }
 
 export const defaultCutoverLimits: CutoverLimits = {
@@ -117,7 +120,12 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
       async (client, attempt) => {
         lockedAt = Number.POSITIVE_INFINITY;
         try {
-          await attemptOnce(client, attempt);
+          // The whole of it: dropping a foreign key asks for a lock on the table that it refers to, too.
+          if (limits.terminateBlockers === true && attempt > 1) {
+            const afterMs = limits.lockTimeoutMs / 4;
+            const watched = { pool, client, afterMs, purpose: 'the cutover', emit: options.emit };
+            await endingBlockers(watched, () => attemptOnce(client, attempt));
+          } else await attemptOnce(client, attempt);
         } catch (error) {
           // What ended then is the server's own limit on a statement or on a silence, if not ours.
           if (!(error instanceof TandemError)) assertWithin(lockedAt, limits.maxLockMs, error);

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
+import { cancelledBy } from '../db/cancel.ts';
 import { inTransaction } from '../db/connect.ts';
 import { quoteName } from '../db/identifier.ts';
+import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { Step } from '../engine/step.ts';
 import { forward } from '../move/direction.ts';
@@ -70,9 +72,18 @@ async function buildTable(
         "SELECT set_config('maintenance_work_mem', '256MB', true) WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 268435456",
       );
       // The key is what duplicates would offend: rows copied twice or half go first. Nothing drains before the key stands.
-      if (i === 0) await deleteLoggedKeys(client, forward(move));
-      await client.query(sql);
-      await client.query('UPDATE tandem.moved_table SET built = $2 WHERE name = $1', [move.name, i + 1]);
+      // An index may take hours, and it is made anew anyway where its transaction does not commit: it is not waited for.
+      await cancelledBy(pool, client, signal, async () => {
+        if (i === 0) await deleteLoggedKeys(client, forward(move));
+        await client.query(sql);
+        await client.query('UPDATE tandem.moved_table SET built = $2 WHERE name = $1', [move.name, i + 1]);
+      });
+    }).catch((error: unknown) => {
+      if (!signal.aborted || sqlStateOf(error) !== SqlState.queryCanceled) throw error;
+      throw new TandemError('TD022', 'Stopped in the midst of an index build, which begins anew.', {
+        hint: 'Run the same command again to go on.',
+        cause: error,
+      });
     });
     built();
   }

@@ -2,6 +2,7 @@ import { displayName, quoteIdent, quoteName } from '../db/identifier.ts';
 import type { Finding } from '../engine/events.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { backlog } from '../move/change-log.ts';
+import { isProven } from '../move/orphans.ts';
 import { readFilenodes, recordCompared } from '../move/references.ts';
 import { addForeignKeySql } from '../move/swap.ts';
 import type { ForeignKey } from '../move/table-move.ts';
@@ -64,10 +65,7 @@ export async function orphanFindings(context: StepContext): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const move of context.moves) {
     for (const key of move.targetForeignKeys) {
-      const proven = move.sourceForeignKeys.some(
-        (k) => k.validated && k.name === key.name && k.columns.join() === key.columns.join(),
-      );
-      if (proven) continue;
+      if (isProven(key, move)) continue;
       for (let tries = 0; ; tries++) {
         const orphans = await findOrphans(context, { ...key, table: move.target });
         if (orphans.length === 0) break;

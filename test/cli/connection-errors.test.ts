@@ -173,12 +173,17 @@ describe('without the privileges', () => {
     );
   });
 
-  test('of the owner, plan and migrate say so', async () => {
-    for (const args of [['plan'], ['migrate', '--yes']]) {
-      const { code, stderr } = await tandem(args, { url: as(roles.reader) });
-      expect(code).toBe(3);
-      expect(oneSentence(stderr, 'TD006')).toContain('does not own public.sessions');
-    }
+  test('of the owner, plan tells the whole plan with what is missing, and migrate refuses', async () => {
+    const planned = await tandem(['plan'], { url: as(roles.reader) });
+    expect(planned).toMatchObject({ code: 1, stderr: '' });
+    expect(planned.stdout).toMatch(
+      /blocks {3}public\.sessions: the connecting role reader_\w+ does not own it\n.*hint: .*GRANT owner_\w+ TO reader_/,
+    );
+    expect(planned.stdout).toMatch(/ACCESS EXCLUSIVE on public\.messages, public\.sessions/);
+    const { code, stderr } = await tandem(['migrate', '--yes'], { url: as(roles.reader) });
+    expect(code).toBe(3);
+    expect(oneSentence(stderr, 'TD006')).toMatch(/The connecting role reader_\w+ lacks CREATE on database/);
+    expect(stderr).toMatch(/GRANT owner_\w+ TO reader_/);
   });
 
   test('to create schemas in the database: plan lists it, migrate says so, and nothing is there afterwards', async () => {

@@ -49,6 +49,9 @@ export const statusShape = z.strictObject({
   paused: z.boolean(),
   waiting_for: z.string().nullable(),
   quarantined: z.array(z.strictObject({ table: z.string(), key: z.array(z.string()), reason: z.string() })),
+  older_backends: z
+    .strictObject({ idle: z.int(), active: z.int(), idle_in_transaction: z.int(), hidden: z.int() })
+    .nullable(),
   holder: z.strictObject({ command: z.string(), host: z.string(), pid: z.int(), since: timestamp }).nullable(),
 });
 
@@ -129,6 +132,14 @@ export const migratedShape = z.strictObject({
   phase,
   rows: z.int(),
   elapsed_ms: milliseconds,
+});
+
+export const recycledShape = z.strictObject({
+  event: z.literal('done'),
+  ok: z.literal(true),
+  cutover_lock_ms: lockMs,
+  ended: z.int(),
+  left: z.array(z.strictObject({ reason: z.string(), backends: z.int().positive() })),
 });
 
 export const eventShapes = [

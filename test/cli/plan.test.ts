@@ -129,6 +129,10 @@ describe('with SELECT alone and the ownership', () => {
           subject: 'schema public',
           hint: expect.stringContaining('GRANT CREATE ON SCHEMA public'),
         }),
+        expect.objectContaining({
+          subject: 'auth.users',
+          message: `the connecting role ${role} lacks REFERENCES on it`,
+        }),
       ]);
     } finally {
       await database.pool.query(`REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}; DROP ROLE ${role}`);

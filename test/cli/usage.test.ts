@@ -100,7 +100,7 @@ describe('what is wrong on the command line is one sentence, a hint, and exit co
 });
 
 describe('nobody can be asked in a pipe:', () => {
-  test.each([['migrate'], ['rollback'], ['finish'], ['cutover'], ['restore', './backup']])(
+  test.each([['migrate'], ['rollback'], ['finish'], ['cutover'], ['recycle'], ['restore', './backup']])(
     'tandem %s without --yes is refused before it looks at the database',
     async (...args) => {
       // There is no server at this address: whoever tried it would say so.

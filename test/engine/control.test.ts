@@ -112,7 +112,15 @@ test('throttles are read with their units, and anything else is refused', () => 
   expect(parseThrottle('max-wal-rate=64MB')).toEqual({ 'max-wal-rate': 64 * 1024 ** 2 });
   expect(parseThrottle('max-active=off')).toEqual({ 'max-active': null });
   expect(parseThrottle("sql=SELECT a = 'b'")).toEqual({ sql: "SELECT a = 'b'" });
-  for (const wrong of ['max-lag', 'max-lag=', 'max-lag=fast', 'max-active=3s', 'min-lag=3', 'max-wal-rate=-1']) {
+  for (const wrong of [
+    'max-lag',
+    'max-lag=',
+    'max-lag=fast',
+    'max-active=3s',
+    'max-active=1.5',
+    'min-lag=3',
+    'max-wal-rate=-1',
+  ]) {
     expect(() => parseThrottle(wrong)).toThrow(TandemError);
   }
 });

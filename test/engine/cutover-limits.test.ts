@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { defaultCutoverLimits } from '../../src/move/cutover.ts';
+import { backendOf } from '../move/blocked.ts';
 import { useDatabase } from '../support/database.ts';
 import { fewRows } from './flat-database.ts';
 import { closeGate } from './gate.ts';
@@ -21,6 +22,48 @@ test('the cutover gives up after its attempts where a table stays locked, and th
   await report.query('COMMIT');
   await report.query("SET lock_timeout = '1s'; UPDATE public.sessions SET title = 'free'");
   expect(await tandem.migrate()).toMatchObject({ phase: 'baking' });
+  expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+});
+
+test('with terminateBlockers, who holds a lock that the cutover waits for is ended and named, and nobody else', async () => {
+  const tandem = tandemOn(
+    database,
+    {},
+    { cutover: { ...limits, lockTimeoutMs: 400, attempts: 3, terminateBlockers: true } },
+  );
+  await tandem.migrate({ stopBefore: 'cutover' });
+  await database.pool.query('CREATE TABLE public.elsewhere ()');
+  const [holder, referrer, bystander, idle] = await Promise.all([1, 2, 3, 4].map(() => database.connect()));
+  if (!holder || !referrer || !bystander || !idle) throw new Error('There are no sessions.');
+  await holder.query("SET application_name = 'nightly report'; BEGIN; SELECT count(*) FROM public.messages");
+  // The foreign keys' other side is locked by the swap's own statements.
+  await referrer.query('BEGIN; SELECT count(*) FROM auth.users');
+  await bystander.query('BEGIN; SELECT count(*) FROM public.elsewhere');
+  await idle.query('SELECT 1');
+  const [pid, referrerPid] = await Promise.all([holder, referrer].map(backendOf));
+  const others = await Promise.all([bystander, idle].map(backendOf));
+  expect(await tandem.migrate()).toMatchObject({ phase: 'baking' });
+  // The first attempt is as polite as ever.
+  expect(tandem.events).toContainEqual(expect.objectContaining({ event: 'lock_attempt', attempt: 1, obtained: false }));
+  expect(tandem.events.filter((event) => event.event === 'note' && event.message.startsWith('Ended'))).toEqual([
+    {
+      event: 'note',
+      message: expect.stringMatching(
+        new RegExp(
+          `^Ended the backend pid ${pid} \\(\\w+, nightly report, idle in transaction, open for .*\\): it held public.messages, for which the cutover waited\\.$`,
+        ),
+      ),
+    },
+    {
+      event: 'note',
+      message: expect.stringMatching(new RegExp(`^Ended the backend pid ${referrerPid} .*it held auth\\.users, for`)),
+    },
+  ]);
+  const { rows } = await database.pool.query('SELECT pid FROM pg_stat_activity WHERE pid = ANY ($1) ORDER BY pid', [
+    [pid, ...others],
+  ]);
+  expect(rows.map((row) => row.pid)).toEqual(others.toSorted((a, b) => a - b));
+  await bystander.query('COMMIT');
   expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
 });
 

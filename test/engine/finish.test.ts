@@ -28,6 +28,39 @@ describe('finish', () => {
     expect(await tandem.verify()).toMatchObject({ ok: true, phase: 'finished' });
   });
 
+  test('tells of its steps, and of those that an earlier try has done', async () => {
+    await tandem.migrate();
+    const steps = () =>
+      tandem.events.flatMap((event) => (event.event === 'step' ? [[event.name, event.state, event.detail ?? '']] : []));
+    // The schema cannot go while one of its tables is read.
+    const reader = await database.connect();
+    await reader.query('BEGIN; SELECT FROM tandem.sessions_backup LIMIT 1');
+    const impatient = tandemOn(
+      database,
+      {},
+      { cutover: { ...tandem.options.cutover, attempts: 1, lockTimeoutMs: 20 } },
+    );
+    await expect(impatient.finish()).rejects.toMatchObject({ code: 'TD020' });
+    await reader.query('COMMIT');
+    tandem.events.length = 0;
+    await tandem.finish();
+    expect(steps()).toEqual([
+      ['verify', 'done', 'done before'],
+      ['change-log', 'done', 'done before'],
+      ['drop', 'running', ''],
+      ['drop', 'done', 'tandem.sessions_backup, tandem.messages_backup'],
+    ]);
+    const first = impatient.events.flatMap((event) => (event.event === 'step' ? [[event.name, event.state]] : []));
+    expect(first).toEqual([
+      ['verify', 'running'],
+      ['verify', 'done'],
+      ['change-log', 'running'],
+      ['change-log', 'done'],
+      ['drop', 'running'],
+      ['drop', 'failed'],
+    ]);
+  });
+
   test('takes what was written last with it: the retired tables need not be up to date', async () => {
     await tandem.migrate();
     await query("UPDATE public.messages SET content = content || '.'");

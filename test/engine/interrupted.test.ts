@@ -78,6 +78,27 @@ describe('SIGTERM', () => {
   });
 });
 
+test('an index build is not waited for: it is cancelled, and begins anew', async () => {
+  // Nobody opens the gate: without the cancellation the build would never end.
+  const gate = await closeGate(database, { table: 'tandem.moved_table', on: 'UPDATE', when: 'NEW.built = 3' });
+  const stop = new AbortController();
+  const tandem = tandemOn(database);
+  const run = tandem.migrate({ signal: stop.signal }).catch((error: unknown) => error);
+  await gate.reached();
+  stop.abort();
+  expect(await run).toMatchObject({
+    code: 'TD022',
+    exitCode: 4,
+    // The two tables are built side by side: one of them may stand between two statements.
+    message: expect.stringMatching(/^Stopped (in the midst of an index build|between two index builds)/),
+  });
+  const { rows } = await database.pool.query('SELECT max(built)::int AS built FROM tandem.moved_table');
+  expect(rows).toEqual([{ built: 2 }]);
+  await gate.open();
+  expect(await tandem.migrate()).toMatchObject({ phase: 'baking' });
+  expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+});
+
 describe('while a run is under way', () => {
   test('a second runner is refused and told who the first one is; readers are not', async () => {
     const gate = await closeGate(database, firstBatch);

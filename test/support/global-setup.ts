@@ -17,7 +17,7 @@ declare module 'vitest' {
 
 /** Which PostgreSQL the tests run on, by TANDEM_TEST_PG: the one that npm installs, or Debian's oldest supported. */
 const BINARIES: Record<string, string | null> = { '18': null, '15': '/usr/lib/postgresql/15/bin' };
-const SETTINGS = { max_connections: '200', shared_preload_libraries: '', fsync: 'off' };
+const SETTINGS = { max_connections: '200', shared_preload_libraries: '', fsync: 'off', max_prepared_transactions: '5' };
 
 let server: LocalServer | null = null;
 let serverUrl = '';

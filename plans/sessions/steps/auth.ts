@@ -49,8 +49,10 @@ export function authStep(names: SessionsNames): Step {
 
 async function missingParts(client: Queryable): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
-    `SELECT w.what FROM (VALUES ('auth.users', pg_catalog.to_regclass('auth.users') IS NOT NULL),
-                                ('auth.uid()', pg_catalog.to_regprocedure('auth.uid()') IS NOT NULL),
+    // By the catalog's own tables, which need no privilege on the schema.
+    `WITH auth AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'auth')
+     SELECT w.what FROM (VALUES ('auth.users', EXISTS (SELECT FROM pg_catalog.pg_class c JOIN auth ON c.relnamespace = auth.oid WHERE c.relname = 'users')),
+                                ('auth.uid()', EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN auth ON p.pronamespace = auth.oid WHERE p.proname = 'uid' AND p.pronargs = 0)),
                                 ('role anon', pg_catalog.to_regrole('anon') IS NOT NULL),
                                 ('role authenticated', pg_catalog.to_regrole('authenticated') IS NOT NULL),
                                 ('role service_role', pg_catalog.to_regrole('service_role') IS NOT NULL)) AS w (what, there)

@@ -1,5 +1,5 @@
 import { relationExists } from '../../../src/db/describe-table.ts';
-import { quoteName } from '../../../src/db/identifier.ts';
+import { displayName, quoteName } from '../../../src/db/identifier.ts';
 import { createdObjects, recordCreated } from '../../../src/engine/created.ts';
 import { withLockRetry } from '../../../src/engine/retry-ddl.ts';
 import type { Step } from '../../../src/engine/step.ts';
@@ -21,7 +21,7 @@ export function messageFeedbackStep(names: SessionsNames): Step {
     plan: async () =>
       planStatements('message-feedback', names, 'live').map((sql) => ({
         sql,
-        lock: `SHARE ROW EXCLUSIVE on ${quoteName(names.messages)}, for an instant`,
+        lock: `SHARE ROW EXCLUSIVE on ${displayName(names.messages)}, for an instant`,
         cost: 'new table',
       })),
     apply: async ({ pool, options, emit, signal }) => {
@@ -49,7 +49,7 @@ export function messageFeedbackStep(names: SessionsNames): Step {
       );
       return rows.map((row) => ({
         severity: 'blocks',
-        subject: quoteName(table),
+        subject: displayName(table),
         message: `there is no ${row.what}`,
         hint: 'A table of that name stood there before: rename it, and run the same command again.',
       }));

@@ -2,13 +2,14 @@ import { type Command, Option } from 'commander';
 import { backupTables } from '../../backup/backup.ts';
 import { verifyBackup } from '../../backup/verify-backup.ts';
 import { ExitCode } from '../../engine/errors.ts';
+import { asOneStep } from '../../engine/one-step.ts';
 import { colors as pc } from '../colors.ts';
 import { type PlanOptions, wholeNumber, withDatabase, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
-import { asOneStep, withReporter } from '../reporter.ts';
+import { withReporter } from '../reporter.ts';
 
 export function backupCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('backup').argument('<dir>', 'a new folder for the files'))

@@ -7,7 +7,7 @@ import { migrate } from '../../engine/migrate.ts';
 import { maybeLatestRun } from '../../engine/run-state.ts';
 import { currentHolder } from '../../engine/runner-lock.ts';
 import { assertConfirmable, confirm } from '../confirm.ts';
-import { type PlanOptions, runOptions, withDatabase, withPlanOptions } from '../connection.ts';
+import { type PlanOptions, runOptions, terminateBlockersOption, withDatabase, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { loadPlan } from '../load-plan.ts';
 import { migrationOutcome } from '../migration-outcome.ts';
@@ -23,12 +23,13 @@ export function cutoverCommand(program: Command, run: RunCommand): void {
     .description(
       'Swap the names now: has the run that waits before its cutover go on, or goes on itself where none is at work.',
     )
+    .addOption(terminateBlockersOption())
     .option('--yes', 'do not ask')
     .option('--json', 'one event a line');
   withExamples(command, [
     ['tandem migrate --stop-before cutover --wait', 'in one terminal: all but the swap'],
     ['tandem cutover --yes', 'in another, when the time has come'],
-  ]).action((options: PlanOptions & { yes?: boolean }) =>
+  ]).action((options: PlanOptions & { yes?: boolean; terminateBlockers?: boolean }) =>
     run(async (terminal) => {
       assertConfirmable(terminal, options);
       const plan = await loadPlan(options);
@@ -41,8 +42,17 @@ export function cutoverCommand(program: Command, run: RunCommand): void {
         await withReporter(terminal, { json: options.json ?? false, tasks }, async (emit) => {
           if (holder === null) {
             const startedAt = performance.now();
-            const settings = { pool, plan, options: runOptions({}), emit, signal: terminal.signal };
+            const settings = { pool, plan, options: runOptions(options), emit, signal: terminal.signal };
             return migrationOutcome(await migrate({ ...settings, stopBefore: null }), performance.now() - startedAt);
+          }
+          if (options.terminateBlockers) {
+            throw new TandemError(
+              'TD008',
+              'A run is at work that swaps the names by itself, and was not told --terminate-blockers.',
+              {
+                hint: 'Stop it there, and run this again; or start it anew with the option.',
+              },
+            );
           }
           emit({
             event: 'note',

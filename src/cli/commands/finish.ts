@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ExitCode } from '../../engine/errors.ts';
-import { finish } from '../../engine/finish.ts';
+import { finish, finishTasks } from '../../engine/finish.ts';
 import { maybeLatestRun } from '../../engine/run-state.ts';
 import { colors as pc } from '../colors.ts';
 import { assertConfirmable, confirm } from '../confirm.ts';
@@ -8,9 +8,7 @@ import { type PlanOptions, runOptions, withDatabase, withPlanOptions } from '../
 import { withExamples } from '../examples.ts';
 import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
-import { asOneStep, withReporter } from '../reporter.ts';
-
-const TASK = { name: 'finish', guide: '', title: 'Verify everything once more, then drop the retired tables' };
+import { withReporter } from '../reporter.ts';
 
 export function finishCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('finish'))
@@ -29,16 +27,17 @@ export function finishCommand(program: Command, run: RunCommand): void {
           // Where there is nothing to finish, nobody need be asked to be told so.
           if ((await maybeLatestRun(pool))?.phase === 'baking')
             await confirm(terminal, options, 'Drop the retired tables? There is no way back but the backup.');
-          await withReporter(terminal, { json: options.json ?? false, tasks: [TASK] }, async (emit) => {
-            await asOneStep(emit, TASK, async () => ({
-              result: await finish({ pool, plan, options: runOptions({}), emit, signal: terminal.signal }),
-              detail: 'verified and dropped',
-            }));
-            return {
-              summary: `${pc.green('Finished')}: the new tables stand alone, and nothing of Tandem’s is left.`,
-              fields: { phase: 'finished' },
-            };
-          });
+          await withReporter(
+            terminal,
+            { json: options.json ?? false, tasks: Object.values(finishTasks) },
+            async (emit) => {
+              await finish({ pool, plan, options: runOptions({}), emit, signal: terminal.signal });
+              return {
+                summary: `${pc.green('Finished')}: the new tables stand alone, and nothing of Tandem’s is left.`,
+                fields: { phase: 'finished' },
+              };
+            },
+          );
           return ExitCode.done;
         });
       }),

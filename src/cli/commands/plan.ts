@@ -1,19 +1,8 @@
 import { type Command, Option } from 'commander';
-import { describePlan } from '../../engine/describe-plan.ts';
-import { ExitCode } from '../../engine/errors.ts';
-import { type PlanOptions, runOptions, wholeNumber, withDatabase, withPlanOptions } from '../connection.ts';
+import { diskFreeOption, wholeNumber, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
-import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
-import { renderPlan } from '../render-plan.ts';
-import { renderPlanSql } from '../render-plan-sql.ts';
-
-interface Options extends PlanOptions {
-  workers: number;
-  createAuth?: boolean;
-  backupDir?: string;
-  sql?: boolean;
-}
+import { type ShowPlanOptions, showPlan } from '../show-plan.ts';
 
 export function planCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('plan'))
@@ -26,21 +15,12 @@ export function planCommand(program: Command, run: RunCommand): void {
     )
     .option('--create-auth', 'plan with the stand-in for auth.users, auth.uid() and the API roles')
     .option('--backup-dir <dir>', 'plan with a backup')
+    .addOption(diskFreeOption())
     .addOption(new Option('--sql', 'every statement in full, the rest as comments').conflicts('json'))
     .option('--json', 'one document');
   withExamples(command, [
     ['tandem plan'],
     ['tandem plan --sql > plan.sql', 'every statement, to be read'],
     ['tandem plan --json | jq .findings'],
-  ]).action((options: Options) =>
-    run(async (terminal) => {
-      const plan = await loadPlan(options);
-      return withDatabase(options, { writes: false }, async (pool) => {
-        const described = await describePlan(pool, plan, runOptions(options));
-        if (options.json) terminal.line(JSON.stringify(described, null, 2));
-        else terminal.line(options.sql ? renderPlanSql(described) : renderPlan(described));
-        return described.ok ? ExitCode.done : ExitCode.failedCheck;
-      });
-    }),
-  );
+  ]).action((options: ShowPlanOptions) => run((terminal) => showPlan(terminal, options)));
 }

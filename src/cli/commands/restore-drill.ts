@@ -3,12 +3,13 @@ import { type Drill, restoreDrill } from '../../backup/restore-drill.ts';
 import { assertServer, createPool, type Pool } from '../../db/connect.ts';
 import { ExitCode, TandemError } from '../../engine/errors.ts';
 import type { Emit } from '../../engine/events.ts';
+import { asOneStep } from '../../engine/one-step.ts';
 import { colors as pc } from '../colors.ts';
 import { type CommonOptions, withCommonOptions, withDatabase } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { formatBytes, formatCount, formatDuration } from '../format.ts';
 import type { RunCommand } from '../program.ts';
-import { asOneStep, withReporter } from '../reporter.ts';
+import { withReporter } from '../reporter.ts';
 
 interface RestoreDrillOptions extends CommonOptions {
   embedded?: boolean;

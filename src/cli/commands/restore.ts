@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import { restoreBackup } from '../../backup/restore.ts';
 import { ExitCode } from '../../engine/errors.ts';
+import { asOneStep } from '../../engine/one-step.ts';
 import { colors as pc } from '../colors.ts';
 import { assertConfirmable, confirm } from '../confirm.ts';
 import { type CommonOptions, withCommonOptions, withDatabase } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { formatCount } from '../format.ts';
 import type { RunCommand } from '../program.ts';
-import { asOneStep, withReporter } from '../reporter.ts';
+import { withReporter } from '../reporter.ts';
 
 export function restoreCommand(program: Command, run: RunCommand): void {
   const command = withCommonOptions(program.command('restore').argument('<dir>', 'the folder of a backup'))

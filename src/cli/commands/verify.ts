@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { describeUrl } from '../../db/connect.ts';
 import { ExitCode } from '../../engine/errors.ts';
 import type { Emit } from '../../engine/events.ts';
+import { asOneStep } from '../../engine/one-step.ts';
 import { type VerifyResult, verify } from '../../engine/verify.ts';
 import { renderPage } from '../../verify-report/page.ts';
 import { assertPagePlace, writePage } from '../../verify-report/write-page.ts';
@@ -12,7 +13,7 @@ import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
 import { renderReport, reportDocument } from '../render-report.ts';
 import { renderVerification, verificationDocument } from '../render-verification.ts';
-import { asOneStep, withReporter } from '../reporter.ts';
+import { withReporter } from '../reporter.ts';
 import { packageVersion } from '../version.ts';
 
 const TASK = { name: 'verify', guide: '6', title: 'Compare every column of every row, and look at every step' };

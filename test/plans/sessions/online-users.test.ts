@@ -79,11 +79,16 @@ test('while a run bakes, removing users reaches the retired tables, and a rollba
   ).toEqual([]);
 });
 
-test('sessions of users who are not there block the cutover with their names, until they are mended', async () => {
-  await query(`ALTER TABLE public.sessions DROP CONSTRAINT sessions_user_id_fkey; ALTER TABLE public.messages DROP CONSTRAINT messages_user_id_fkey;
-    CREATE TABLE public.gone AS SELECT id FROM auth.users ORDER BY id LIMIT 1; DELETE FROM auth.users WHERE id IN (SELECT id FROM public.gone)`);
-  const { id } = only(await query<{ id: string }>('SELECT id FROM public.gone'));
+test('sessions of users who went while the run was open block the cutover with their names, until they are mended', async () => {
+  await query(
+    'ALTER TABLE public.sessions DROP CONSTRAINT sessions_user_id_fkey; ALTER TABLE public.messages DROP CONSTRAINT messages_user_id_fkey',
+  );
   const tandem = tandemOn(database);
+  await tandem.migrateUpTo('drain');
+  await query(
+    `CREATE TABLE public.gone AS SELECT id FROM auth.users ORDER BY id LIMIT 1; DELETE FROM auth.users WHERE id IN (SELECT id FROM public.gone)`,
+  );
+  const { id } = only(await query<{ id: string }>('SELECT id FROM public.gone'));
   const error = await tandem.migrate().catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({
     code: 'TD030',
