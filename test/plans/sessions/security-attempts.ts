@@ -32,13 +32,13 @@ export interface Operation {
 export const attemptsOf = (statements: string | readonly string[]): readonly string[] =>
   typeof statements === 'string' ? [statements] : statements;
 
-/** Every operation on everything in the schemas of the tables. What this file does not know is tried by its privileges. */
+/** Every operation on everything that is not the server's or Supabase's. What this file does not know is tried by its privileges. */
 export async function relationsToTry(client: pg.Client, people: People): Promise<Operation[]> {
   const relations = await client.query<{ name: string; kind: string; column: string }>(
     `SELECT n.nspname || '.' || c.relname AS name, c.relkind::text AS kind,
             (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LIMIT 1) AS column
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname IN ('public', 'private') AND c.relkind IN ('r', 'p', 'm', 'v', 'f')`,
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,auth}') AND c.relkind IN ('r', 'p', 'm', 'v', 'f')`,
   );
   const known = knownRelations(people);
   const operations: Operation[] = [];
@@ -202,7 +202,7 @@ async function functionsToTry(client: pg.Client, { own, other }: People): Promis
             format('%I.%I(%s)', n.nspname, p.proname, (SELECT string_agg('NULL::' || format_type(t.oid, NULL), ', ' ORDER BY t.place)
               FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS t (oid, place))) AS call
        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-      WHERE n.nspname IN ('public', 'private') ORDER BY n.nspname DESC, 1`,
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,auth}') ORDER BY n.nspname DESC, 1`,
   );
   const row = (table: string, values: Record<string, unknown>) =>
     `jsonb_populate_record(NULL::public.${table}, '${JSON.stringify(values)}')`;
