@@ -9,6 +9,7 @@ import {
 } from '../../src/db/describe-dependents.ts';
 import { describeTable, relationExists, type TableDescription } from '../../src/db/describe-table.ts';
 import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
+import { outOfReach } from '../../src/db/out-of-reach.ts';
 import { TandemError } from '../../src/engine/errors.ts';
 import type { Finding } from '../../src/engine/events.ts';
 import { indexOnTarget } from '../../src/move/carry.ts';
@@ -56,7 +57,7 @@ export async function resolveMoves(
   findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
   findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
   findings.push(...(await suitability(client, messages, moved, null)));
-  findings.push(...(await publishedWithAll(client)));
+  findings.push(...(await publishedWithAll(client)), ...(await ownedByOthers(client, moved)));
   for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
     findings.push({
       severity: 'blocks',
@@ -223,6 +224,19 @@ async function suitability(
     });
   }
   return findings;
+}
+
+async function ownedByOthers(client: Queryable, moved: readonly QualifiedName[]): Promise<Finding[]> {
+  return (await outOfReach(client, moved)).map(({ what, owner, schema }) => ({
+    severity: 'blocks',
+    subject: what,
+    message:
+      schema === null
+        ? `belongs to ${owner}, as whom the connecting role cannot act, and is made again with the move`
+        : `is made again with the move, and the connecting role may not create in schema ${schema}`,
+    hint:
+      schema === null ? `Connect as a role that is a member of ${owner}, or as a superuser.` : 'Grant it CREATE there.',
+  }));
 }
 
 /** Tandem's own tables would be published too: to subscribers who do not have them, and before their keys are built. */
