@@ -9,7 +9,6 @@ import {
 } from '../../src/db/describe-dependents.ts';
 import { describeTable, relationExists, type TableDescription } from '../../src/db/describe-table.ts';
 import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
-import { outOfReach } from '../../src/db/out-of-reach.ts';
 import { TandemError } from '../../src/engine/errors.ts';
 import type { Finding } from '../../src/engine/events.ts';
 import { indexOnTarget } from '../../src/move/carry.ts';
@@ -20,6 +19,7 @@ import { GUIDE_INDEXES } from './carry.ts';
 import { mapColumns } from './columns.ts';
 import type { SessionsConfig } from './config.ts';
 import { unfitDefaults } from './defaults.ts';
+import { hangingFindings } from './hanging.ts';
 import type { SessionsNames } from './names.ts';
 import { numberingSql } from './numbering.ts';
 import { messagesShape, sessionsShape } from './shape.ts';
@@ -57,7 +57,7 @@ export async function resolveMoves(
   findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
   findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
   findings.push(...(await suitability(client, messages, moved, null)));
-  findings.push(...(await publishedWithAll(client)), ...(await ownedByOthers(client, moved)));
+  findings.push(...(await hangingFindings(client, moved)));
   for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
     findings.push({
       severity: 'blocks',
@@ -224,32 +224,6 @@ async function suitability(
     });
   }
   return findings;
-}
-
-async function ownedByOthers(client: Queryable, moved: readonly QualifiedName[]): Promise<Finding[]> {
-  return (await outOfReach(client, moved)).map(({ what, owner, schema }) => ({
-    severity: 'blocks',
-    subject: what,
-    message:
-      schema === null
-        ? `belongs to ${owner}, as whom the connecting role cannot act, and is made again with the move`
-        : `is made again with the move, and the connecting role may not create in schema ${schema}`,
-    hint:
-      schema === null ? `Connect as a role that is a member of ${owner}, or as a superuser.` : 'Grant it CREATE there.',
-  }));
-}
-
-/** Tandem's own tables would be published too: to subscribers who do not have them, and before their keys are built. */
-async function publishedWithAll(client: Queryable): Promise<Finding[]> {
-  const { rows } = await client.query<{ name: string }>(
-    'SELECT pubname AS name FROM pg_catalog.pg_publication WHERE puballtables ORDER BY pubname',
-  );
-  return rows.map(({ name }) => ({
-    severity: 'blocks',
-    subject: `publication ${name}`,
-    message: 'publishes all tables, and so those that the move makes and fills beside them',
-    hint: 'Make it anew FOR TABLES IN SCHEMA, or for tables by name: those it goes on publishing through the move.',
-  }));
 }
 
 type Assembly = Pick<
