@@ -14,7 +14,7 @@ async function planDocument(args: readonly string[], options: TandemOptions) {
 describe('on a database that nothing has touched', () => {
   const database = useDatabase(plainFlat);
 
-  test('it reads, and leaves every row, every object and every role as they were', async () => {
+  test('it reads, and leaves every row and every object as they were', async () => {
     const session = await database.connect();
     const before = await contentOf(session);
     expect(before.length).toBeGreaterThan(20);
