@@ -297,15 +297,12 @@ test('a user’s active sessions are looked for in one partition', async () => {
     connect: async () =>
       Object.assign(Object.create(recording), {
         release: () => undefined,
-        query: (text: string, values?: unknown[]) => {
+        query: async (text: string, values?: unknown[]) => {
           texts.push(text);
-          return recording
-            .query(text.startsWith('SELECT s.') ? `EXPLAIN ${text}` : text, values)
-            .then((result) =>
-              text.startsWith('SELECT s.')
-                ? (texts.push(JSON.stringify(result.rows)), { ...result, rows: [] })
-                : result,
-            );
+          if (!text.startsWith('SELECT s.')) return recording.query(text, values);
+          const result = await recording.query(`EXPLAIN ${text}`, values);
+          texts.push(JSON.stringify(result.rows));
+          return { ...result, rows: [] };
         },
       }),
   };

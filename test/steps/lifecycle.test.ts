@@ -157,7 +157,7 @@ function killPoints(statements: number): number[] {
   );
 }
 
-/** A look at the server's own doing (is it still vacuuming, did the lock come at once) may take a statement more or less. */
+/** How often a lock is asked for, and what a drain finds, may take a statement more or less. */
 const UNSTEADY = 2;
 
 function expectKilled({ cutter }: Attempt, at: number): void {
