@@ -1105,7 +1105,8 @@ begin
   if request.reader is not null then
     found := array(
       select m.id from (
-        select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
+        select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search
+          from "public"."messages" n
          where n."user_id" = request.reader and n."created_at" >= since
          order by n."created_at" desc fetch first (newest) rows with ties
       ) m
@@ -1132,7 +1133,8 @@ begin
 
   found := array(
     select m.id from (
-      select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
+      select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search
+        from "public"."messages" n
        where n."created_at" >= since order by n."created_at" desc fetch first (newest) rows with ties
     ) m
      where private.search_accepts(m.language, m.type, m.content_search, m.content, request)

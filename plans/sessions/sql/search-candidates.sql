@@ -82,7 +82,8 @@ begin
   if request.reader is not null then
     found := array(
       select m.id from (
-        select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search from {{messages}} n
+        select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search
+          from {{messages}} n
          where n.{{messages.user_id}} = request.reader and n.{{messages.created_at}} >= since
          order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
       ) m
@@ -109,7 +110,8 @@ begin
 
   found := array(
     select m.id from (
-      select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search from {{messages}} n
+      select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search
+        from {{messages}} n
        where n.{{messages.created_at}} >= since order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
     ) m
      where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
