@@ -22,6 +22,11 @@ const placeOfUnaccent = async (client: Pick<pg.Client, 'query'>) =>
   (await client.query("SELECT extnamespace::regnamespace::text AS schema FROM pg_extension WHERE extname = 'unaccent'"))
     .rows;
 
+const REFUSE_EXTENSIONS = `
+  CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE 'extension "unaccent" is not available' USING ERRCODE = 'feature_not_supported'; END $$;
+  CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION public.refuse()`;
+
 describe('what is indexed', () => {
   const database = useDatabase(migrated, { per: 'suite' });
 
@@ -74,10 +79,7 @@ describe('the extension unaccent', () => {
   });
 
   test('that cannot be had costs the accents, with a warning', async () => {
-    await client.query(`
-      CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-        RAISE 'extension "unaccent" is not available' USING ERRCODE = 'feature_not_supported'; END $$;
-      CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION public.refuse()`);
+    await client.query(REFUSE_EXTENSIONS);
     const warnings: (string | undefined)[] = [];
     client.on('notice', (notice) => warnings.push(notice.message));
     await runMigrationFiles(client);
@@ -99,6 +101,24 @@ describe('the extension unaccent', () => {
     expect(await contentsFound(client, { query: 'habitacion' })).toEqual(['Una habitación']);
     expect(await contentsFound(client, { query: 'madchn' })).toEqual(['Das Mädchen']);
     expect(await contentsFound(client, { query: 'habitacio', typing: true })).toEqual(['Una habitación']);
+  });
+});
+
+describe('an online run', () => {
+  const database = useDatabase(fewRows);
+
+  test('says that it had to do without the extension, and goes there and back', async () => {
+    await database.pool.query(REFUSE_EXTENSIONS);
+    const before = await catalogOf(database.pool, ['public', 'private', 'auth']);
+    const tandem = tandemOn(database);
+    await tandem.migrate();
+    expect(tandem.events).toContainEqual({
+      event: 'note',
+      message: expect.stringContaining('unaccent is not installed'),
+    });
+    expect(await tandem.verify()).toMatchObject({ ok: true });
+    await tandem.rollback();
+    expect(catalogDifference(before, await catalogOf(database.pool, ['public', 'private', 'auth']))).toEqual([]);
   });
 });
 
