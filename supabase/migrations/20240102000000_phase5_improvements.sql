@@ -1097,7 +1097,8 @@ return content_search @@ private.search_reading_for(language, request)
 -- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
 -- only functions that say whose messages they want may call it.
 --
--- Always in one order, the id deciding between messages of the same time: pages would overlap otherwise.
+-- With ties: which of several messages of the same time come first is for private.search_page to say, or pages would
+-- overlap; and sorting them here would cost more than the search.
 --
 -- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
 -- matches are of interest, the newest ones. Generic plans, since planning would take longer than the search; enable_sort
@@ -1123,19 +1124,20 @@ begin
            and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
         -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
         offset 0
-      ) m order by m.created_at desc, m.id limit most
+      ) m order by m.created_at desc fetch first (most) rows with ties
     );
   end if;
 
   if request.reader is not null then
     found := array(
       select m.id from (
-        select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
+        select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search
+          from "public"."messages" n
          where n."user_id" = request.reader and n."created_at" >= since
-         order by n."created_at" desc, n."id" limit newest
+         order by n."created_at" desc fetch first (newest) rows with ties
       ) m
        where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
-       order by m.created_at desc, m.id limit most
+       order by m.created_at desc fetch first (most) rows with ties
     );
     if cardinality(found) < enough and exists (
       select from "public"."messages" m where m."user_id" = request.reader and m."created_at" >= since
@@ -1149,7 +1151,7 @@ begin
              and n."created_at" >= since
              and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
            limit 50000
-        ) m order by m.created_at desc, m.id limit most
+        ) m order by m.created_at desc fetch first (most) rows with ties
       );
     end if;
     return found;
@@ -1157,11 +1159,12 @@ begin
 
   found := array(
     select m.id from (
-      select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search from "public"."messages" n
-       where n."created_at" >= since order by n."created_at" desc, n."id" limit newest
+      select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search
+        from "public"."messages" n
+       where n."created_at" >= since order by n."created_at" desc fetch first (newest) rows with ties
     ) m
      where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
-     order by m.created_at desc, m.id limit most
+     order by m.created_at desc fetch first (most) rows with ties
   );
   if cardinality(found) < enough and exists (
     select from "public"."messages" m where m."created_at" >= since order by m."created_at" desc offset newest limit 1
@@ -1172,7 +1175,7 @@ begin
          where n.content_search @@ request.in_any_language and n."created_at" >= since
            and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
          limit 50000
-      ) m order by m.created_at desc, m.id limit most
+      ) m order by m.created_at desc fetch first (most) rows with ties
     );
   end if;
   return found;

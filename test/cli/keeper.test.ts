@@ -41,6 +41,7 @@ test('serve works until it is told to end, and says so for Prometheus', async ()
   const serving = await startTandem(['serve', '--listen', '127.0.0.1:0'], { url: database.url });
   await serving.untilPrinted('"task":"archive"');
   await serving.untilPrinted('"task":"refresh"');
+  await serving.untilPrinted('"task":"search-words"');
   const [listening] = eventsOf(serving.printed());
   const metrics = await (await fetch(`${listening?.['url']}/metrics`)).text();
   expect(metrics).toContain('tandem_leader 1');

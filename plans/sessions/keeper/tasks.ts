@@ -17,6 +17,7 @@ export interface TaskSettings {
   /** At most this share of the time is spent on refreshing: the interval follows what a refresh costs. */
   readonly refreshShare: number;
   readonly retiredEveryMs: number;
+  readonly wordsEveryMs: number;
 }
 
 export const defaultTaskSettings: TaskSettings = {
@@ -24,6 +25,7 @@ export const defaultTaskSettings: TaskSettings = {
   refreshEveryMs: 60_000,
   refreshShare: 0.05,
   retiredEveryMs: 10_000,
+  wordsEveryMs: HOUR_MS,
 };
 
 /** What keeps the result of the plan healthy. */
@@ -45,6 +47,19 @@ export function keeperTasks(pool: Pool, names: SessionsNames, settings: TaskSett
       run: async () => {
         const { mode, rows } = await refreshStats(pool, names);
         return mode === 'skipped' ? null : `${rows} rows`;
+      },
+    },
+    {
+      // The words that a misspelt query is corrected to. Each run looks back over two, so that none falls between.
+      name: 'search-words',
+      everyMs: () => settings.wordsEveryMs,
+      run: async () => {
+        const { rows } = await pool.query<{ words: number }>(
+          "SELECT private.refresh_search_words(now() - $1::float8 * interval '1 ms')::float8 AS words",
+          [2 * settings.wordsEveryMs],
+        );
+        const words = rows[0]?.words ?? 0;
+        return words === 0 ? null : `${words} words`;
       },
     },
     {

@@ -1,11 +1,15 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type pg from 'pg';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { catalogDifference } from '../../../src/db/catalog-snapshot.ts';
+import { packageRoot } from '../../../src/db/sql-file.ts';
 import { fewRows } from '../../engine/flat-database.ts';
 import { catalogOf } from '../../engine/snapshot.ts';
 import { tandemOn } from '../../engine/tandem.ts';
 import { useDatabase } from '../../support/database.ts';
 import { insertMessage, insertSession, insertUser, migrated, only, runMigrationFiles } from './fixtures.ts';
+import { contentsFound, say } from './searching.ts';
 
 const wordsOf = async (client: pg.Client, language: string, content: string) => {
   const { rows } = await client.query<{ words: string }>(
@@ -17,6 +21,11 @@ const wordsOf = async (client: pg.Client, language: string, content: string) => 
 const placeOfUnaccent = async (client: Pick<pg.Client, 'query'>) =>
   (await client.query("SELECT extnamespace::regnamespace::text AS schema FROM pg_extension WHERE extname = 'unaccent'"))
     .rows;
+
+const REFUSE_EXTENSIONS = `
+  CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE 'extension "unaccent" is not available' USING ERRCODE = 'feature_not_supported'; END $$;
+  CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION public.refuse()`;
 
 describe('what is indexed', () => {
   const database = useDatabase(migrated, { per: 'suite' });
@@ -70,10 +79,7 @@ describe('the extension unaccent', () => {
   });
 
   test('that cannot be had costs the accents, with a warning', async () => {
-    await client.query(`
-      CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-        RAISE 'extension "unaccent" is not available' USING ERRCODE = 'feature_not_supported'; END $$;
-      CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION') EXECUTE FUNCTION public.refuse()`);
+    await client.query(REFUSE_EXTENSIONS);
     const warnings: (string | undefined)[] = [];
     client.on('notice', (notice) => warnings.push(notice.message));
     await runMigrationFiles(client);
@@ -81,6 +87,38 @@ describe('the extension unaccent', () => {
     expect(await placeOfUnaccent(client)).toEqual([]);
     expect(await wordsOf(client, 'es', 'una habitación')).toBe("'habit':2");
     expect(await wordsOf(client, 'en', 'naïve cats')).toBe("'cat':2 'naïv':1");
+    const user = await insertUser(client);
+    await say(client, user, 'es', ['Una habitación']);
+    await say(client, user, 'de', ['Das Mädchen']);
+    expect(await contentsFound(client, { query: 'habitacion' })).toEqual([]);
+    expect(await contentsFound(client, { query: 'habitaciones or Mädchen' })).toHaveLength(2);
+
+    // What docs/search.md says to do when it can be had after all.
+    const document = await readFile(join(packageRoot(), 'docs/search.md'), 'utf8');
+    const recipe = /## Without unaccent[\s\S]*?```sql\n([\s\S]*?)```/.exec(document)?.[1] ?? '';
+    await client.query('DROP EVENT TRIGGER refuse; CREATE SCHEMA extensions');
+    await client.query(recipe.replace('UPDATE messages', 'UPDATE public.messages').replace('WHERE …', ''));
+    expect(await contentsFound(client, { query: 'habitacion' })).toEqual(['Una habitación']);
+    expect(await contentsFound(client, { query: 'madchn' })).toEqual(['Das Mädchen']);
+    expect(await contentsFound(client, { query: 'habitacio', typing: true })).toEqual(['Una habitación']);
+  });
+});
+
+describe('an online run', () => {
+  const database = useDatabase(fewRows);
+
+  test('says that it had to do without the extension, and goes there and back', async () => {
+    await database.pool.query(REFUSE_EXTENSIONS);
+    const before = await catalogOf(database.pool, ['public', 'private', 'auth']);
+    const tandem = tandemOn(database);
+    await tandem.migrate();
+    expect(tandem.events).toContainEqual({
+      event: 'note',
+      message: expect.stringContaining('unaccent is not installed'),
+    });
+    expect(await tandem.verify()).toMatchObject({ ok: true });
+    await tandem.rollback();
+    expect(catalogDifference(before, await catalogOf(database.pool, ['public', 'private', 'auth']))).toEqual([]);
   });
 });
 
