@@ -1,13 +1,31 @@
+import type { Attachment } from '../../src/db/attachments.ts';
 import type { Queryable } from '../../src/db/connect.ts';
 import { describeTable } from '../../src/db/describe-table.ts';
 import { quoteIdent, quoteName } from '../../src/db/identifier.ts';
 import { addColumnSql } from '../../src/move/add-column.ts';
 import { carriedSql, triggerOnTarget } from '../../src/move/carry.ts';
-import { ownPolicies } from '../../src/move/dependents.ts';
+import { orWithoutCasts, ownPolicies } from '../../src/move/dependents.ts';
 import type { TableMove } from '../../src/move/table-move.ts';
+import { carriedDefaults } from './defaults.ts';
+
+/** Indexes that the guide makes itself: one of the same name on the flat table is replaced. */
+export const GUIDE_INDEXES = new Set([
+  'messages_session_id_idx',
+  'messages_sequence_number_idx',
+  'messages_content_search_idx',
+  'messages_user_id_created_at_idx',
+  'messages_newest_idx',
+]);
 
 /** The guide sets these roles' privileges itself; what they had on the flat table is not carried over. */
 const API_ROLES = ['anon', 'authenticated', 'service_role'];
+
+/** What the flat tables have and the guide has its own of: privileges of the API's roles and of PUBLIC, and its indexes. */
+export function isSetByPlan({ kind, what, table, grantee }: Attachment): boolean {
+  if (table === null) return false;
+  if (kind === 'grant') return ['PUBLIC', ...API_ROLES].includes(grantee ?? '');
+  return kind === 'index' && GUIDE_INDEXES.has(what.replace(/^index /, ''));
+}
 
 /** Columns beyond the guide's, and everything else that the flat table has and the new one is to have too. */
 export async function carriedToTarget(client: Queryable, move: TableMove): Promise<string[]> {
@@ -22,6 +40,7 @@ export async function carriedToTarget(client: Queryable, move: TableMove): Promi
     ...extra.map((column) =>
       addColumnSql(move.target, column.identity === 'a' ? { ...column, identity: 'd' } : column),
     ),
+    ...(await carriedDefaults(client, source, move)),
     ...(await carriedSql(client, move.source, move.target, { retyped, exceptRoles: API_ROLES })),
     ...(await keepAccess(client, move)),
     // Policies and the user's triggers come with the cutover, when the names in them mean the new tables; that the new shape accepts them is tried here, where failing costs nothing.
@@ -31,7 +50,7 @@ export async function carriedToTarget(client: Queryable, move: TableMove): Promi
       ? []
       : ['SAVEPOINT indexes', ...move.extraIndexes, 'ROLLBACK TO SAVEPOINT indexes']),
     ...move.userTriggers.flatMap((trigger) => [
-      triggerOnTarget(trigger.definition, move.source, move.target),
+      orWithoutCasts(triggerOnTarget(trigger.definition, move.source, move.target)),
       `DROP TRIGGER ${quoteIdent(trigger.name)} ON ${target}`,
     ]),
   ];
@@ -48,7 +67,7 @@ async function tried(client: Queryable, move: TableMove): Promise<string[]> {
   return [
     'SAVEPOINT policies',
     `ALTER TABLE ${quoteName(move.target)} RENAME TO ${quoteIdent(renamed.name)}`,
-    ...policies,
+    ...policies.map(orWithoutCasts),
     'ROLLBACK TO SAVEPOINT policies',
   ];
 }

@@ -15,7 +15,7 @@ import { rehearseStep } from '../../src/steps/rehearse.ts';
 import { targetsStep } from '../../src/steps/targets.ts';
 import { verifyRowsStep } from '../../src/steps/verify-rows.ts';
 import { applicationFindings } from './application-findings.ts';
-import { carriedToTarget } from './carry.ts';
+import { carriedToTarget, isSetByPlan } from './carry.ts';
 import type { SessionsConfig } from './config.ts';
 import { duplicateNumbers, unfitFindings } from './findings.ts';
 import { type SessionsNames, sessionsNames } from './names.ts';
@@ -92,6 +92,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
         guide: '5',
         live: (moves) => liveStatements(names, moves),
         unlive: () => planStatements('live-triggers-revert', names, 'live'),
+        replaces: isSetByPlan,
         returned: () => planStatements('security-feedback-revert', names, 'live'),
       }),
       foreignKeysStep('5'),
@@ -144,7 +145,7 @@ function dropStatements(names: SessionsNames): string[] {
     `DO $do$ DECLARE f regprocedure; c regconfig; BEGIN
        FOR f IN SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = pg_catalog.to_regnamespace('private')
                    AND p.proname IN ('to_search', 'session_key_put', 'session_key_remove', 'session_key_rename', 'session_key_set_language',
-                                     'message_complete', 'messages_follow_language', 'session_keys_truncate', 'my_session_stats')
+                                     'message_complete', 'messages_follow_language', 'session_key_guard', 'session_keys_truncate', 'my_session_stats')
        LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP;
        FOR c IN SELECT t.oid FROM pg_catalog.pg_ts_config t WHERE t.cfgnamespace = pg_catalog.to_regnamespace('private')
                    AND t.cfgname IN ('search_en', 'search_es', 'search_fr', 'search_de', 'search_words')

@@ -1,5 +1,6 @@
 import type { Queryable } from '../../src/db/connect.ts';
 import {
+  incomingForeignKeys,
   outgoingForeignKeys,
   ownedSequences,
   secondaryIndexes,
@@ -11,22 +12,17 @@ import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../sr
 import { TandemError } from '../../src/engine/errors.ts';
 import type { Finding } from '../../src/engine/events.ts';
 import { indexOnTarget } from '../../src/move/carry.ts';
+import { orWithoutCasts } from '../../src/move/dependents.ts';
 import type { ForeignKey, TableMove } from '../../src/move/table-move.ts';
 import { redirected } from '../../src/steps/cutover.ts';
+import { GUIDE_INDEXES } from './carry.ts';
 import { mapColumns } from './columns.ts';
 import type { SessionsConfig } from './config.ts';
+import { unfitDefaults } from './defaults.ts';
 import { nonUuidValues, tooManyColumns } from './findings.ts';
 import type { SessionsNames } from './names.ts';
 import { numberingSql } from './numbering.ts';
 import { messagesShape, sessionsShape } from './shape.ts';
-
-const GUIDE_INDEXES = new Set([
-  'messages_session_id_idx',
-  'messages_sequence_number_idx',
-  'messages_content_search_idx',
-  'messages_user_id_created_at_idx',
-  'messages_newest_idx',
-]);
 
 /** Columns that the new messages have and the flat ones do not: the session's language, and what is searched. */
 const ADDED_TO_MESSAGES = ['language', 'content_search'];
@@ -40,6 +36,7 @@ export async function resolveMoves(
   const sessions = await liveTable(client, names.sessions, 'sessions');
   const messages = await liveTable(client, names.messages, 'messages');
   const findings: Finding[] = [];
+  const moved = [names.sessions, names.messages];
   const enumSchema = displayName({ schema: names.sessions.schema, name: 'x' }).slice(0, -2);
   const sessionsColumns = mapColumns({
     table: sessions,
@@ -60,8 +57,9 @@ export async function resolveMoves(
   findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
   findings.push(...(await nonUuidValues(client, sessions, sessionsShape, names.sessionsColumns)));
   findings.push(...(await nonUuidValues(client, messages, messagesShape, names.messagesColumns)));
-  findings.push(...(await suitability(client, sessions, names.sessionsColumns['status'] ?? 'status')));
-  findings.push(...(await suitability(client, messages, null)));
+  findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
+  findings.push(...(await suitability(client, messages, moved, null)));
+  findings.push(...(await publishedWithAll(client)));
   for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
     findings.push({
       severity: 'blocks',
@@ -70,6 +68,10 @@ export async function resolveMoves(
       hint: 'Rename the column, here and in the application.',
     });
   }
+  findings.push(
+    ...(await unfitDefaults(client, sessions, sessionsColumns.columns)),
+    ...(await unfitDefaults(client, messages, messagesColumns.columns)),
+  );
   findings.push(...tooManyColumns(sessions, sessionsColumns.columns.length));
   findings.push(...tooManyColumns(messages, messagesColumns.columns.length + ADDED_TO_MESSAGES.length));
   if (findings.some((f) => f.severity === 'blocks')) return { moves: [], findings };
@@ -155,6 +157,7 @@ async function liveTable(client: Queryable, name: QualifiedName, role: string): 
 async function suitability(
   client: Queryable,
   table: TableDescription,
+  moved: readonly QualifiedName[],
   partitionKey: string | null,
 ): Promise<Finding[]> {
   const subject = displayName(table.name);
@@ -174,39 +177,61 @@ async function suitability(
     blocks('has no primary key', 'Rows are told apart by the primary key: add one first.');
   else if (table.primaryKey.length > 1)
     blocks('has a primary key of several columns', 'The plan `sessions` needs a primary key of one column, the id.');
-  for (const what of await unmovableDependents(client, table.name)) {
+  for (const what of await unmovableDependents(client, table.name, moved)) {
     blocks(
       `${what} depends on it and would stay with the old table`,
       `Drop it before the move, and create it again afterwards.`,
     );
   }
   for (const index of await secondaryIndexes(client, table.name)) {
-    if (index.constraint !== null) {
+    if (index.constraint?.startsWith('EXCLUDE') && partitionKey !== null) {
       blocks(
-        `the constraint of index ${index.name} (${index.constraint}) is not carried over`,
-        'Replace it by a unique index, or drop it before the move.',
+        `exclusion constraint ${index.name} cannot be carried over: it would hold within each partition only`,
+        'Drop it before the move, and let a trigger see to it afterwards.',
       );
     } else if (index.unique && partitionKey !== null && !index.columns.includes(partitionKey)) {
       blocks(
-        `unique index ${index.name} cannot be carried over: on a partitioned table it must contain ${partitionKey}`,
+        `unique ${index.constraint === null ? 'index' : 'constraint'} ${index.name} cannot be carried over: on a partitioned table it must contain ${partitionKey}`,
         `Drop it before the move, or recreate it with ${partitionKey} among its columns.`,
       );
     }
   }
+  for (const key of partitionKey === null ? [] : await incomingForeignKeys(client, table.name)) {
+    if (key.referencedColumns.join() === table.primaryKey.map((k) => k.column).join()) continue;
+    blocks(
+      `foreign key ${key.name} of ${displayName(key.table)} refers to ${key.referencedColumns.join(', ')}, which no key of a partitioned table can hold alone`,
+      'Let it refer to the primary key, or drop it before the move.',
+    );
+  }
   const { rowCount: open } = await client.query(
-    `SELECT FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
-      WHERE c.oid = $1::regclass AND NOT c.relrowsecurity AND a.grantee = 0`,
+    `SELECT FROM pg_catalog.pg_class c CROSS JOIN LATERAL (
+        SELECT grantee FROM pg_catalog.aclexplode(c.relacl)
+         UNION SELECT g.grantee FROM pg_catalog.pg_attribute t CROSS JOIN LATERAL pg_catalog.aclexplode(t.attacl) g WHERE t.attrelid = c.oid) a
+      WHERE c.oid = $1::regclass AND a.grantee = 0`,
     [quoteName(table.name)],
   );
   if (open) {
     findings.push({
       severity: 'warning',
       subject,
-      message: 'is granted to PUBLIC; once row security is on, a role that has only that sees no row of it',
+      message: 'is granted to PUBLIC; the new table is closed to PUBLIC, and to a role that has only that',
       hint: 'Grant it to the roles that need it, by name: those keep their access.',
     });
   }
   return findings;
+}
+
+/** Tandem's own tables would be published too: to subscribers who do not have them, and before their keys are built. */
+async function publishedWithAll(client: Queryable): Promise<Finding[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT pubname AS name FROM pg_catalog.pg_publication WHERE puballtables ORDER BY pubname',
+  );
+  return rows.map(({ name }) => ({
+    severity: 'blocks',
+    subject: `publication ${name}`,
+    message: 'publishes all tables, and so those that the move makes and fills beside them',
+    hint: 'Make it anew FOR TABLES IN SCHEMA, or for tables by name: those it goes on publishing through the move.',
+  }));
 }
 
 type Assembly = Pick<
@@ -239,6 +264,7 @@ async function assemble(client: Queryable, table: TableDescription, input: Assem
       referencedColumns: ['id'],
       rules: 'ON DELETE CASCADE',
       validated: true,
+      comment: null,
     });
   }
   return {
@@ -256,7 +282,13 @@ async function assemble(client: Queryable, table: TableDescription, input: Assem
     identityColumns: table.columns.filter((c) => c.identity !== '').map((c) => c.name),
     extraIndexes: indexes
       .filter((index) => !GUIDE_INDEXES.has(index.name))
-      .map((index) => indexOnTarget(index.definition, move.source, move.target)),
+      .map((index) =>
+        orWithoutCasts(
+          index.constraint === null
+            ? indexOnTarget(index.definition, move.source, move.target)
+            : `ALTER TABLE ${quoteName(move.target)} ADD CONSTRAINT ${quoteIdent(index.name)} ${index.constraint}`,
+        ),
+      ),
   };
 }
 
@@ -291,6 +323,7 @@ function linkMoves(moves: TableMove[], messagesSession: string): TableMove[] {
         referencedColumns: [...sessions.identity.columns],
         rules: 'ON DELETE CASCADE',
         validated: true,
+        comment: null,
       });
     }
     return { ...move, targetForeignKeys: keys };

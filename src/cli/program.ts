@@ -4,6 +4,7 @@ import { archiveCommand } from './commands/archive.ts';
 import { backupCommand } from './commands/backup.ts';
 import { cutoverCommand } from './commands/cutover.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { finishCommand } from './commands/finish.ts';
 import { holdCommand } from './commands/hold.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -51,6 +52,7 @@ const commands: readonly AddCommand[] = [
   undoCommand,
   refreshCommand,
   serveCommand,
+  doctorCommand,
   demoCommand,
 ];
 

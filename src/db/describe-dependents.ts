@@ -4,7 +4,7 @@ import type { Queryable } from './connect.ts';
 import { type QualifiedName, quoteName } from './identifier.ts';
 
 const FOREIGN_KEYS = `
-  SELECT c.conname AS name, c.convalidated AS validated,
+  SELECT c.conname AS name, c.convalidated AS validated, pg_catalog.obj_description(c.oid, 'pg_constraint') AS comment,
          pg_catalog.json_build_object('schema', tn.nspname, 'name', t.relname) AS table,
          pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname) AS references,
          (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place)
@@ -110,10 +110,15 @@ export async function secondaryIndexes(
 }
 
 /**
- * What hangs on a table, would stay with its old version, and is not carried over: materialized views, rules, functions
- * over its row type, inheritance, exclusion constraints. Each by the server's own description.
+ * What hangs on a table or on a view that reads it, would stay with the old version, and is not carried over: rules,
+ * functions over the row type, the table's own policies that read such a view, inheritance. Each by the server's own
+ * description.
  */
-export async function unmovableDependents(client: Queryable, table: QualifiedName): Promise<string[]> {
+export async function unmovableDependents(
+  client: Queryable,
+  table: QualifiedName,
+  moved: readonly QualifiedName[],
+): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
     `WITH RECURSIVE readers AS (
        SELECT d.objid, r.ev_class, r.ev_type FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
@@ -122,14 +127,20 @@ export async function unmovableDependents(client: Queryable, table: QualifiedNam
        SELECT d.objid, r.ev_class, r.ev_type FROM readers JOIN pg_catalog.pg_depend d ON d.refobjid = readers.ev_class
          AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.classid = 'pg_catalog.pg_rewrite'::regclass
          JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid)
-     SELECT DISTINCT CASE WHEN c.relkind = 'm' THEN pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, c.oid, 0)
-                          ELSE pg_catalog.pg_describe_object('pg_catalog.pg_rewrite'::regclass, r.objid, 0) END AS what
+     SELECT DISTINCT pg_catalog.pg_describe_object('pg_catalog.pg_rewrite'::regclass, r.objid, 0) AS what
        FROM readers r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
-      WHERE c.relkind = 'm' OR r.ev_type <> '1' OR c.relkind <> 'v'
+      WHERE r.ev_type <> '1' OR c.relkind NOT IN ('v', 'm')
      UNION ALL
      SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0) || ' (by the row type)'
        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_type t ON d.refobjid IN (t.oid, t.typarray)
-      WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND t.typrelid = $1::regclass AND d.deptype = 'n'
+      WHERE d.refclassid = 'pg_catalog.pg_type'::regclass AND t.typrelid IN (SELECT $1::regclass UNION SELECT ev_class FROM readers) AND d.deptype = 'n'
+        AND NOT (t.typrelid <> $1::regclass AND (d.classid = 'pg_catalog.pg_class'::regclass AND d.objid IN (SELECT ev_class FROM readers)
+          OR d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid IN (SELECT objid FROM readers)))
+     UNION ALL
+     SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, p.oid, 0) || ' (which reads a view of it)'
+       FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_policy p ON p.oid = d.objid AND p.polrelid = ANY ($2::text[]::regclass[])
+      WHERE d.classid = 'pg_catalog.pg_policy'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        AND d.refobjid IN (SELECT ev_class FROM readers)
      UNION ALL
      SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0)
        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.objid AND p.prosqlbody IS NULL
@@ -138,10 +149,8 @@ export async function unmovableDependents(client: Queryable, table: QualifiedNam
      SELECT 'child table ' || i.inhrelid::regclass FROM pg_catalog.pg_inherits i WHERE i.inhparent = $1::regclass
      UNION ALL
      SELECT 'parent table ' || i.inhparent::regclass FROM pg_catalog.pg_inherits i WHERE i.inhrelid = $1::regclass
-     UNION ALL
-     SELECT 'exclusion constraint ' || c.conname FROM pg_catalog.pg_constraint c WHERE c.conrelid = $1::regclass AND c.contype = 'x'
       ORDER BY 1`,
-    [quoteName(table)],
+    [quoteName(table), moved.map(quoteName)],
   );
   return rows.map((row) => row.what);
 }

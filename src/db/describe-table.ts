@@ -120,7 +120,8 @@ export async function relationExists(client: Queryable, name: QualifiedName): Pr
 export function columnDefinition(column: Column): string {
   const parts = [quoteIdent(column.name), column.type];
   if (column.collation) parts.push(column.collation);
-  if (column.generated === 's') parts.push(`GENERATED ALWAYS AS (${column.default ?? 'NULL'}) STORED`);
+  if (column.generated !== '')
+    parts.push(`GENERATED ALWAYS AS (${column.default ?? 'NULL'}) ${column.generated === 's' ? 'STORED' : 'VIRTUAL'}`);
   else if (column.identity !== '')
     parts.push(
       `GENERATED ${column.identity === 'a' ? 'ALWAYS' : 'BY DEFAULT'} AS IDENTITY (${column.sequenceOptions ?? 'START WITH 1'})`,

@@ -25,6 +25,17 @@ export function displayName(name: QualifiedName): string {
   return [name.schema, name.name].map((part) => (/^[a-z_][a-z0-9_$]*$/.test(part) ? part : quoteIdent(part))).join('.');
 }
 
+/** A pattern for the name as the server writes it into a definition: quoted where SQL needs it, as for `order`. */
+export function asServerWrites(name: QualifiedName): string {
+  return [name.schema, name.name]
+    .map((part) => `(?:${[part, quoteIdent(part)].map(escapePattern).join('|')})`)
+    .join('\\.');
+}
+
+function escapePattern(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+}
+
 /** Reads `name`, `schema.name` or quoted forms of them; null where the text is no such name. */
 export function parseName(text: string, defaultSchema = 'public'): QualifiedName | null {
   const part = '("(?:[^"]|"")+"|[^".\\s]+)';

@@ -1,8 +1,11 @@
 /** SQLSTATEs that the code acts on, by the names of PostgreSQL's appendix A. Message texts are never matched. */
 export const SqlState = {
   featureNotSupported: '0A000',
+  notNullViolation: '23502',
   uniqueViolation: '23505',
   foreignKeyViolation: '23503',
+  checkViolation: '23514',
+  invalidText: '22P02',
   invalidPassword: '28P01',
   invalidAuthorization: '28000',
   invalidCatalogName: '3D000',

@@ -40,6 +40,13 @@ export const errorCodes = {
   TD043: { name: 'restore_target_not_empty', exit: ExitCode.refused },
   TD044: { name: 'restore_failed', exit: ExitCode.failedCheck },
   TD050: { name: 'local_server_failed', exit: ExitCode.interrupted },
+  TD060: { name: 'invalid_value', exit: ExitCode.usage },
+  TD061: { name: 'not_found', exit: ExitCode.refused },
+  TD062: { name: 'not_allowed', exit: ExitCode.refused },
+  TD063: { name: 'already_exists', exit: ExitCode.refused },
+  TD064: { name: 'invalid_caller', exit: ExitCode.usage },
+  TD065: { name: 'conflict', exit: ExitCode.interrupted },
+  TD066: { name: 'unexpected_row', exit: ExitCode.failedCheck },
   TD099: { name: 'internal', exit: ExitCode.failedCheck },
 } as const satisfies Record<string, { name: string; exit: ExitCode }>;
 

@@ -20,6 +20,7 @@ import {
   listSteps,
   maybeLatestRun,
   type Run,
+  setAttachments,
   setMoves,
   setPhase,
   setStepState,
@@ -177,7 +178,7 @@ function acceptChanges(before: Run['settings']['moves'], now: Run['settings']['m
     moves.map(({ columns, incoming, sourceForeignKeys, targetForeignKeys, userTriggers, extraIndexes, ...rest }) => ({
       ...rest,
       // Incoming keys and triggers are read again at the cutover; indexes are part of the source's shape.
-      foreignKeys: sourceForeignKeys.map(({ validated, ...key }) => key),
+      foreignKeys: sourceForeignKeys.map(({ validated, comment, ...key }) => key),
       columns: columns.map(({ target, source, type, sourceType }) => ({ target, source, type, sourceType })),
     }));
   if (isDeepStrictEqual(shape(before), shape(now))) {
@@ -214,6 +215,7 @@ export function stepContext(pool: Pool, run: Run, options: RunOptions, emit: Emi
       await setMoves(pool, run, completed);
       moves = completed;
     },
+    recordAttachments: (attachments, client) => setAttachments(client ?? pool, run, attachments),
     recordCutover: async (lockMs, attempts) => {
       await pool.query('UPDATE tandem.run SET cutover_lock_ms = $2, cutover_attempts = $3 WHERE id = $1', [
         run.id,

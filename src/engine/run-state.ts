@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Queryable } from '../db/connect.ts';
 import { displayName } from '../db/identifier.ts';
 import { readSqlFile } from '../db/sql-file.ts';
+import { type RecordedAttachments, recordedAttachmentsSchema } from '../move/compare-attachments.ts';
 import { type TableMove, tableMoveSchema } from '../move/table-move.ts';
 import { TandemError } from './errors.ts';
 import { type Phase, phases, type StepState } from './events.ts';
@@ -23,6 +24,7 @@ const runRow = z.object({
   cutover_lock_ms: z.number().nullable(),
   cutover_attempts: z.number(),
   rolling_back: z.boolean(),
+  attachments: recordedAttachmentsSchema.nullable(),
 });
 export type Run = z.infer<typeof runRow>;
 
@@ -116,6 +118,10 @@ export async function setMoves(client: Queryable, run: Run, moves: readonly Tabl
     run.id,
     JSON.stringify({ ...run.settings, moves }),
   ]);
+}
+
+export async function setAttachments(client: Queryable, run: Run, attachments: RecordedAttachments): Promise<void> {
+  await client.query('UPDATE tandem.run SET attachments = $2 WHERE id = $1', [run.id, JSON.stringify(attachments)]);
 }
 
 export async function setPhase(client: Queryable, run: Run, phase: Phase): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { Client, Queryable } from '../db/connect.ts';
 import type { QualifiedName } from '../db/identifier.ts';
+import type { RecordedAttachments } from '../move/compare-attachments.ts';
 import type { CutoverLimits } from '../move/cutover.ts';
 import type { TableMove } from '../move/table-move.ts';
 import type { Emit, Finding, Phase } from './events.ts';
@@ -30,6 +31,8 @@ export interface StepContext {
   readonly setPhase: (phase: Phase, client?: Queryable) => Promise<void>;
   /** Stores moves that were completed by what the catalog says now. */
   readonly setMoves: (moves: readonly TableMove[]) => Promise<void>;
+  /** Notes what hangs on the live tables, in the caller's transaction where one is given. */
+  readonly recordAttachments: (attachments: RecordedAttachments, client?: Queryable) => Promise<void>;
   readonly recordCutover: (lockMs: number, attempts: number) => Promise<void>;
 }
 

@@ -1,4 +1,7 @@
 import type { Pool } from 'pg';
+import { readAttachments } from '../db/attachments.ts';
+import type { Queryable } from '../db/connect.ts';
+import { attachmentFindings } from '../move/compare-attachments.ts';
 import { backward, forward } from '../move/direction.ts';
 import { applyTruncate } from '../move/drain.ts';
 import { countQuarantined, listQuarantined } from '../move/quarantine.ts';
@@ -8,7 +11,15 @@ import type { Emit, Finding, Phase } from './events.ts';
 import { stepContext } from './migrate.ts';
 import type { ReportContext, ReportOptions, ReportSection } from './report.ts';
 import { catchUpRetiredIfFree } from './retired.ts';
-import { assertNotRollingBack, assertSamePlan, isOpen, listSteps, maybeLatestRun } from './run-state.ts';
+import {
+  assertNotRollingBack,
+  assertSamePlan,
+  isOpen,
+  listSteps,
+  maybeLatestRun,
+  type Run,
+  setAttachments,
+} from './run-state.ts';
 import type { Plan, RunOptions } from './step.ts';
 
 export interface VerifyResult {
@@ -22,7 +33,7 @@ export interface VerifyResult {
 
 /**
  * The whole verification, at any time after the copy: every column of every row of each table against its other
- * version, what is in quarantine, and every step's own `verify`. While baking, it brings the
+ * version, what is in quarantine, what hangs on the live tables, and every step's own `verify`. While baking, it brings the
  * retired tables up to date first, unless another command holds the run.
  */
 export async function verify(input: {
@@ -33,6 +44,8 @@ export async function verify(input: {
   signal: AbortSignal;
   /** Asks for the plan's report. */
   report?: ReportOptions;
+  /** Takes what hangs on the live tables now as what is expected of them from here on. */
+  accept?: boolean;
 }): Promise<VerifyResult> {
   const { pool, plan, options, emit, signal } = input;
   const run = await maybeLatestRun(pool);
@@ -55,6 +68,8 @@ export async function verify(input: {
   const tables = await verifyRows(pool, moves, baking ? 'baking' : 'before cutover', { bits: 128 });
   const findings: Finding[] = differencesAsFindings(tables);
   findings.push(...(await quarantineFindings(pool, baking)));
+  if (baking && input.accept === true) await acceptAttachments(pool, run);
+  else if (baking) findings.push(...(await missingAttachments(pool, run)));
   const quiet = { ...stepContext(pool, run, options, emit, signal), setPhase: async () => undefined };
   for (const step of plan.steps) {
     // Rows are compared above; steps before the cutover speak of names that have been swapped since.
@@ -95,12 +110,32 @@ async function verifyFinished(input: Parameters<typeof verify>[0]): Promise<Veri
     pace: async () => undefined,
     setPhase: async () => undefined,
     setMoves: async () => undefined,
+    recordAttachments: async () => undefined,
     recordCutover: async () => undefined,
   };
   for (const step of plan.steps)
     if (!step.beforeCutoverOnly && step.name !== 'verify-rows') findings.push(...(await step.verify(context)));
   const report = await reportOf(input, { phase: 'finished', moves: [], steps: [] });
   return verdict({ phase: 'finished', tables: [], findings, report });
+}
+
+/** What hung on the live tables before the cutover, or right after it, and is gone or altered. */
+export async function missingAttachments(client: Queryable, run: Run): Promise<Finding[]> {
+  if (run.attachments === null) return [];
+  return attachmentFindings(run.attachments, await liveAttachments(client, run), run.settings.moves);
+}
+
+/** What is gone or altered was meant to be: an application goes on living while the retired tables stand. */
+async function acceptAttachments(pool: Pool, run: Run): Promise<void> {
+  const now = await liveAttachments(pool, run);
+  await setAttachments(pool, run, { source: now, carried: now });
+}
+
+function liveAttachments(client: Queryable, run: Run) {
+  return readAttachments(
+    client,
+    run.settings.moves.map((move) => move.source),
+  );
 }
 
 async function quarantineFindings(pool: Pool, baking: boolean): Promise<Finding[]> {

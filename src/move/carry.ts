@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Queryable } from '../db/connect.ts';
-import { type QualifiedName, quoteIdent, quoteName } from '../db/identifier.ts';
+import { asServerWrites, type QualifiedName, quoteName } from '../db/identifier.ts';
+import { orWithoutCasts } from './dependents.ts';
 
 const textRows = z.array(z.object({ sql: z.string() }));
 
@@ -13,7 +14,7 @@ export interface CarryOptions {
 
 /**
  * What a table has beyond its columns and keys and the target is to have too, as SQL on the target: owner, grants, CHECK
- * constraints, policies, comments, replica identity. Names inside expressions are those of the columns, which both have.
+ * constraints, storage, comments, row security, replica identity. Names inside expressions are those of the columns, which both have.
  */
 export async function carriedSql(
   client: Queryable,
@@ -22,12 +23,26 @@ export async function carriedSql(
   options: CarryOptions,
 ): Promise<string[]> {
   const args = [quoteName(source), quoteName(target), options.retyped, options.exceptRoles];
-  const parts = [CHECKS, STORAGE, TABLE_GRANTS, COLUMN_GRANTS, COMMENTS, ROW_SECURITY, OWNER];
+  const parts = [
+    CHECKS,
+    STORAGE,
+    COLUMN_STORAGE,
+    DEFAULT_PRIVILEGES,
+    TABLE_GRANTS,
+    COLUMN_GRANTS,
+    IDENTITY_SEQUENCES,
+    COMMENTS,
+    ROW_SECURITY,
+    OWNER,
+  ];
   const sql: string[] = [];
   // Every query has the same four parameters, used or not.
   const parameters = `WITH parameters AS (SELECT $1::text AS source, $2::text AS target, $3::text[] AS retyped, $4::text[] AS roles) `;
-  for (const part of parts)
-    sql.push(...textRows.parse((await client.query(parameters + part, args)).rows).map((row) => row.sql));
+  for (const part of parts) {
+    const rows = textRows.parse((await client.query(parameters + part, args)).rows);
+    // A check may speak of a column that changes its type, beside others.
+    sql.push(...rows.map((row) => (part === CHECKS ? orWithoutCasts(row.sql) : row.sql)));
+  }
   return sql;
 }
 
@@ -62,8 +77,64 @@ const STORAGE = `
    CROSS JOIN LATERAL (
      SELECT 'SET (' || pg_catalog.array_to_string(c.reloptions, ', ') || ')' WHERE c.reloptions IS NOT NULL
       UNION ALL
+     SELECT 'SET (toast.' || pg_catalog.array_to_string(t.reloptions, ', toast.') || ')' FROM pg_catalog.pg_class t
+      WHERE t.oid = c.reltoastrelid AND t.reloptions IS NOT NULL
+      UNION ALL
      SELECT CASE c.relreplident WHEN 'f' THEN 'REPLICA IDENTITY FULL' ELSE 'REPLICA IDENTITY NOTHING' END WHERE c.relreplident IN ('f', 'n')
    ) AS w (what) WHERE c.oid = $1::regclass`;
+
+// Each partition has its own, and those that stand already do not follow their parent. How values are stored is a matter
+// of their type: a column of another type starts afresh.
+const COLUMN_STORAGE = `
+  SELECT pg_catalog.format('DO $tandem$ DECLARE part regclass; BEGIN
+      FOR part IN SELECT %L::regclass UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(%L::regclass) p
+      LOOP EXECUTE pg_catalog.format(%L, part); END LOOP; END $tandem$',
+      $2::text, $2::text, 'ALTER TABLE %s ALTER COLUMN ' || pg_catalog.replace(pg_catalog.quote_ident(a.attname), '%', '%%') || ' SET ' || w.what) AS sql
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+   CROSS JOIN LATERAL (
+     SELECT 'STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END
+      WHERE a.attstorage <> t.typstorage AND a.attname <> ALL ($3::text[])
+      UNION ALL
+     SELECT 'COMPRESSION ' || CASE a.attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END
+      WHERE a.attcompression <> '' AND a.attname <> ALL ($3::text[])
+      UNION ALL
+     SELECT 'STATISTICS ' || a.attstattarget WHERE a.attstattarget <> -1
+      UNION ALL
+     SELECT '(' || pg_catalog.array_to_string(a.attoptions, ', ') || ')' WHERE a.attoptions IS NOT NULL
+   ) AS w (what)
+   WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1`;
+
+// A new table starts with what ALTER DEFAULT PRIVILEGES gives, and so do the sequences of its identity columns: that was
+// not on the source, or comes with the source's own privileges.
+const DEFAULT_PRIVILEGES = `
+  SELECT pg_catalog.format('DO $tandem$ DECLARE given record; BEGIN
+      FOR given IN SELECT DISTINCT c.oid::regclass AS relation, CASE c.relkind WHEN %L THEN %L ELSE %L END AS kind,
+             CASE WHEN a.grantee = 0 THEN %L ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS role
+        FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+       WHERE a.grantee <> c.relowner AND (a.grantee = 0 OR pg_catalog.pg_get_userbyid(a.grantee)::text <> ALL (%L::text[]))
+         AND (c.oid = %L::regclass OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(%L::regclass) p) OR c.oid IN (
+           SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.refobjid = %L::regclass AND d.refclassid = %L::regclass
+              AND d.classid = %L::regclass AND d.deptype = %L))
+      LOOP EXECUTE pg_catalog.format(%L, given.kind, given.relation, given.role); END LOOP; END $tandem$',
+      'S', 'SEQUENCE', 'TABLE', 'PUBLIC', $4::text[], $2::text, $2::text, $2::text, 'pg_catalog.pg_class', 'pg_catalog.pg_class', 'i',
+      'REVOKE ALL ON %s %s FROM %s') AS sql`;
+
+// The target's own, by the column of the same name: its name is not settled before the cutover.
+const IDENTITY_SEQUENCES = `
+  SELECT pg_catalog.format('DO $tandem$ BEGIN EXECUTE pg_catalog.format(%L, pg_catalog.pg_get_serial_sequence(%L, %L)); END $tandem$',
+      w.what, $2::text, a.attname) AS sql
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class s ON s.oid = pg_catalog.pg_get_serial_sequence($1::text, a.attname)::regclass
+   CROSS JOIN LATERAL (
+     SELECT pg_catalog.format('GRANT %s ON SEQUENCE %%s TO %s%s', g.privilege_type,
+              pg_catalog.replace(CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END, '%', '%%'),
+              CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+       FROM pg_catalog.aclexplode(s.relacl) g WHERE g.grantee <> s.relowner
+      UNION ALL
+     SELECT 'COMMENT ON SEQUENCE %s IS ' || pg_catalog.replace(pg_catalog.quote_literal(pg_catalog.obj_description(s.oid, 'pg_class')), '%', '%%')
+      WHERE pg_catalog.obj_description(s.oid, 'pg_class') IS NOT NULL
+   ) AS w (what)
+   WHERE a.attrelid = $1::regclass AND a.attidentity <> '' ORDER BY 1`;
 
 const TABLE_GRANTS = `
   SELECT pg_catalog.format('GRANT %s ON %s TO %s%s', a.privilege_type, $2::text,
@@ -74,8 +145,9 @@ const TABLE_GRANTS = `
      AND (a.grantee = 0 OR pg_catalog.pg_get_userbyid(a.grantee)::text <> ALL ($4::text[])) ORDER BY 1`;
 
 const COLUMN_GRANTS = `
-  SELECT pg_catalog.format('GRANT %s (%I) ON %s TO %s', g.privilege_type, a.attname, $2::text,
-           CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END) AS sql
+  SELECT pg_catalog.format('GRANT %s (%I) ON %s TO %s%s', g.privilege_type, a.attname, $2::text,
+           CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.grantee)) END,
+           CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) AS sql
     FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL pg_catalog.aclexplode(a.attacl) g
    WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
      AND (g.grantee = 0 OR pg_catalog.pg_get_userbyid(g.grantee)::text <> ALL ($4::text[])) ORDER BY 1`;
@@ -96,17 +168,14 @@ const ROW_SECURITY = `
 
 /** A trigger of the source as CREATE TRIGGER on the target. */
 export function triggerOnTarget(definition: string, source: QualifiedName, target: QualifiedName): string {
-  return definition.replace(` ON ${displayAsServer(source)} `, ` ON ${quoteName(target)} `);
+  return definition.replace(onTable(source), () => ` ON ${quoteName(target)} `);
 }
 
 /** An index of the source as CREATE INDEX on the target, under the same name (they stand in different schemas). */
 export function indexOnTarget(definition: string, source: QualifiedName, target: QualifiedName): string {
-  const on = ` ON ${displayAsServer(source)} `;
-  const only = ` ON ONLY ${displayAsServer(source)} `;
-  return definition.replace(only, on).replace(on, ` ON ${quoteName(target)} `);
+  return definition.replace(onTable(source), () => ` ON ${quoteName(target)} `);
 }
 
-/** As the server writes a qualified name: quoted only where needed. */
-function displayAsServer(name: QualifiedName): string {
-  return [name.schema, name.name].map((part) => (/^[a-z_][a-z0-9_]*$/.test(part) ? part : quoteIdent(part))).join('.');
+function onTable(name: QualifiedName): RegExp {
+  return new RegExp(` ON (?:ONLY )?${asServerWrites(name)} `);
 }

@@ -39,6 +39,8 @@ export interface CutoverOptions extends SwapInput {
   readonly pool: Pool;
   readonly direction: 'forward' | 'back';
   readonly limits: CutoverLimits;
+  /** Reads what is about to change, in the same transaction and before its locks. */
+  readonly before?: (client: Client) => Promise<void>;
   /** Called under the locks, before anything is changed: throws where the tables are not what the statements were made for. */
   readonly assertCurrent?: (client: Client) => Promise<void>;
   /** Written in the same transaction as the swap: the run's phase can never disagree with the names. */
@@ -89,6 +91,7 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
     await catchUp();
     await ensureReadCommitted(client);
     await client.query(`SET LOCAL statement_timeout = ${limits.maxLockMs + limits.lockTimeoutMs * lock.length}`);
+    await options.before?.(client);
     // Views before the tables that they read, as a query takes them.
     for (const sql of options.dependents?.drop ?? []) await client.query(sql);
     if ((options.dependents?.drop.length ?? 0) > 0) lockedAt = performance.now();

@@ -1,5 +1,6 @@
-import { type QualifiedName, quoteIdent, quoteName } from '../db/identifier.ts';
+import { type QualifiedName, quoteIdent, quoteLiteral, quoteName } from '../db/identifier.ts';
 import { attachChangeLogSql, detachChangeLogSql, retypeChangeLogSql } from './change-log.ts';
+import { orWithoutCasts } from './dependents.ts';
 import { disownSequencesSql, identityKindSql, ownSequencesSql, renameIdentitySql } from './hand-over.ts';
 import type { ForeignKey, TableMove } from './table-move.ts';
 
@@ -54,7 +55,13 @@ export function lockOrder(moves: readonly TableMove[]): QualifiedName[] {
 export function addForeignKeySql(key: ForeignKey, table: QualifiedName, options: { notValid: boolean }): string {
   const list = (names: readonly string[]) => names.map(quoteIdent).join(', ');
   return `ALTER TABLE ${quoteName(table)} ADD CONSTRAINT ${quoteIdent(key.name)} FOREIGN KEY (${list(key.columns)})
-    REFERENCES ${quoteName(key.references)} (${list(key.referencedColumns)}) ${key.rules} ${options.notValid ? 'NOT VALID' : ''}`.trim();
+    REFERENCES ${quoteName(key.references)} (${list(key.referencedColumns)}) ${key.rules} ${options.notValid ? 'NOT VALID' : ''}`
+    .trim()
+    .concat(key.comment === null ? '' : `;\n${foreignKeyCommentSql(key, table)}`);
+}
+
+function foreignKeyCommentSql({ name, comment }: ForeignKey, table: QualifiedName): string {
+  return `COMMENT ON CONSTRAINT ${quoteIdent(name)} ON ${quoteName(table)} IS ${quoteLiteral(comment ?? '')}`;
 }
 
 export function dropConstraintSql(table: QualifiedName, name: string): string {
@@ -108,7 +115,8 @@ export function cutoverSql({ moves, partitions, live, dependents }: SwapInput): 
         sql.push(addForeignKeySql(key, table, { notValid: true }));
     }
     for (const { after } of move.incoming) sql.push(addForeignKeySql(after, after.table, { notValid: true }));
-    for (const trigger of move.userTriggers) sql.push(trigger.definition, ...triggerStateSql(move.source, trigger));
+    for (const trigger of move.userTriggers)
+      sql.push(orWithoutCasts(trigger.definition), ...triggerStateSql(move.source, trigger));
     sql.push(...retypeChangeLogSql(move));
     sql.push(...attachChangeLogSql(move, move.source, 'target', partitionNames(move, move.source.schema)));
   }

@@ -50,6 +50,7 @@ export const foreignKeySchema = z.object({
   /** What follows the column list: `ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED`, or nothing. */
   rules: z.string(),
   validated: z.boolean(),
+  comment: z.string().nullable().default(null),
 });
 export type ForeignKey = z.infer<typeof foreignKeySchema>;
 

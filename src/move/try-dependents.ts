@@ -1,6 +1,7 @@
 import type { Queryable } from '../db/connect.ts';
-import { type QualifiedName, quoteIdent, quoteName } from '../db/identifier.ts';
-import { readDependents } from './dependents.ts';
+import { asServerWrites, quoteIdent, quoteName } from '../db/identifier.ts';
+import { orWithoutCasts, readDependents } from './dependents.ts';
+import { renameIn } from './rename-in.ts';
 import type { TableMove } from './table-move.ts';
 
 /**
@@ -9,39 +10,22 @@ import type { TableMove } from './table-move.ts';
  * The targets take the live tables' own names meanwhile, in their own schema, since columns are written with them.
  */
 export async function tryDependentsSql(client: Queryable, moves: readonly TableMove[]): Promise<string[]> {
-  const { create } = await readDependents(
-    client,
-    moves.map((move) => move.source),
-    [],
-  );
-  const views = create.flatMap((sql) => VIEW.exec(sql)?.[1] ?? []);
-  const tried = create.filter((sql) => VIEW.test(sql) || FUNCTION.test(sql));
+  const sources = moves.map((move) => move.source);
+  const { views, functions } = await readDependents(client, sources, []);
+  const tried = [...views.map((view) => view.create), ...functions];
   if (tried.length === 0) return [];
   const schema = moves[0]?.target.schema ?? '';
-  const renames = [
+  const names = [
     ...moves.map((move) => ({ from: asServerWrites(move.source), to: quoteName({ schema, name: move.source.name }) })),
-    ...views.map((view) => ({ from: view, to: `${quoteIdent(schema)}.${view.slice(view.indexOf('.') + 1)}` })),
+    ...views.map((view) => ({
+      from: view.name.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+      to: `${quoteIdent(schema)}.${view.unqualified}`,
+    })),
   ];
   return [
     'SAVEPOINT dependents',
     ...moves.map((move) => `ALTER TABLE ${quoteName(move.target)} RENAME TO ${quoteIdent(move.source.name)}`),
-    ...tried.map((sql) => renames.reduce((text, { from, to }) => renamed(text, from, to), sql)),
+    ...tried.map((sql) => orWithoutCasts(renameIn(sql, names))),
     'ROLLBACK TO SAVEPOINT dependents',
   ];
-}
-
-// Said outright, or within the DO that says it in another way where it is refused.
-const VIEW =
-  /^(?:DO \$tandem_do\$ BEGIN EXECUTE E?')?CREATE VIEW ((?:"(?:[^"]|"")+"|[^".\s]+)\.(?:"(?:[^"]|"")+"|[^".\s]+)) /;
-const FUNCTION = /^(?:DO \$tandem_do\$ BEGIN EXECUTE E?')?CREATE OR REPLACE FUNCTION /;
-
-/** Whole names only: `public.sessions` is no part of `public.sessions_archive`, nor of `my_public.sessions`. */
-function renamed(sql: string, from: string, to: string): string {
-  const escaped = from.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  return sql.replaceAll(new RegExp(`(?<![\\w$".])${escaped}(?![\\w$"])`, 'g'), () => to);
-}
-
-/** As the server writes a qualified name: quoted only where needed. */
-function asServerWrites(name: QualifiedName): string {
-  return [name.schema, name.name].map((part) => (/^[a-z_][a-z0-9_]*$/.test(part) ? part : quoteIdent(part))).join('.');
 }

@@ -33,9 +33,7 @@ export function conflictExplanation(reading: Reading): Explanation | null {
       `the primary key becomes ${plainKey}, and nothing says that (${columns.join(', ')}) alone is unique.`,
     mend:
       `After the cutover, \`ON CONFLICT ${plainKey}\`. A row of the same ${columns.join(', ')} in another partition is no conflict then` +
-      (elsewhere
-        ? `, but is refused at the end of the transaction by ${displayName(move.identity.table)} (23503)`
-        : '') +
+      (elsewhere ? `, but is refused by ${displayName(move.identity.table)} (23503)` : '') +
       '. To hold on both shapes: UPDATE first, and INSERT where it found nothing.',
     proposals:
       begin && end && childIn(infer, 'whereClause') === null

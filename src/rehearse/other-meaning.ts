@@ -166,7 +166,7 @@ function ignoresConflicts({ node, table }: TableReference): OtherMeaning[] {
       sqlstate: null,
       message: `a row of the same ${key} in another partition is no conflict any more`,
       index: infer?.location ?? clause.location,
-      reason: `The primary key becomes (${move.targetKey.join(', ')}): only a row of the same partition is taken for a conflict. One of the same ${key} in another partition is refused at the end of the transaction (23503), where today it is passed over or updated.`,
+      reason: `The primary key becomes (${move.targetKey.join(', ')}): only a row of the same partition is taken for a conflict. One of the same ${key} in another partition is refused (23503), where today it is passed over or updated.`,
       mend: `Where that can be, look for the row first: INSERT … SELECT … WHERE NOT EXISTS (SELECT FROM ${displayName(move.source)} WHERE …).`,
       proposals: [],
     },

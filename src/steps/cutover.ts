@@ -1,26 +1,31 @@
-import type { Client, Pool } from '../db/connect.ts';
-import { incomingForeignKeys, unmovableDependents, userTriggers } from '../db/describe-dependents.ts';
+import { type Attachment, readAttachments } from '../db/attachments.ts';
+import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts';
 import { partitionNames } from '../db/describe-table.ts';
-import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
-import { TandemError } from '../engine/errors.ts';
+import { displayName, quoteName } from '../db/identifier.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
 import { assertSourcesUnaltered } from '../engine/source-shape.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
+import { isReplaced } from '../move/compare-attachments.ts';
 import { cutover } from '../move/cutover.ts';
-import { ownPolicies, readDependents } from '../move/dependents.ts';
-import { assertNothingNew, assertNotRewritten, readReferences, TablesChanged } from '../move/references.ts';
+import { type Dependents, readDependents } from '../move/dependents.ts';
+import { hangingOn } from '../move/hanging.ts';
+import { assertNotRewritten } from '../move/references.ts';
+import { assertStandBeside, besideSql, fillSql, standViewsBeside } from '../move/stand-views.ts';
 import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
 import type { ForeignKey, TableMove } from '../move/table-move.ts';
+import { assertNothingLate, recordCarried } from './carried.ts';
+import { assertMovable, withCurrentTables } from './current-tables.ts';
 import { catchUp } from './drain.ts';
 import { validateForeignKey } from './foreign-keys.ts';
-import { compareRows } from './verify-rows.ts';
 
 /** Swaps the names in one short transaction, and back again. */
 export function cutoverStep(input: {
   guide: string;
   live: (moves: readonly TableMove[]) => string[];
   unlive: (moves: readonly TableMove[]) => string[];
+  /** What hangs on the live tables and is not carried, because the plan sets its own. */
+  replaces?: (attachment: Attachment) => boolean;
   /** What the way back ends with, under the names that the tables had before. */
   returned: () => string[];
 }): Step {
@@ -33,44 +38,71 @@ export function cutoverStep(input: {
       const partitions = new Map<string, string[]>();
       for (const move of moves) partitions.set(move.name, await partitionNames(client, move.target));
       const lock = `ACCESS EXCLUSIVE on ${lockOrder(moves).map(displayName).join(', ')}, for less than the limit`;
-      return cutoverSql({ moves, partitions, live: input.live(moves) }).map((sql) => ({
+      const dependents = await hangingOn(client, moves, partitions);
+      const standing = dependents.views.filter((view) => view.stands);
+      const beside = [
+        ...besideSql(moves, 'target', standing),
+        ...standing.filter((view) => view.populated).map(fillSql),
+      ].map((sql) => ({
         sql,
-        lock,
-        cost: 'catalog only',
+        lock: null,
+        cost: 'beside, before the locks: a materialized view reads what it reads once',
       }));
+      const swap = [...dependents.drop, ...cutoverSql({ moves, partitions, live: input.live(moves), dependents })].map(
+        (sql) => ({ sql, lock, cost: 'catalog only' }),
+      );
+      return [...beside, ...swap];
     },
     apply: async (context) => {
       // Committed, and the process ended before it could note so.
-      if (await isCutOver(context)) return 'the names are swapped already';
+      if (await isCutOver(context)) {
+        await recordCarried(context);
+        return 'the names are swapped already';
+      }
+      let source: Attachment[] = [];
       const { lockMs, attempts } = await withCurrentTables(context, async (assertCurrent) => {
-        for (const move of context.moves) await assertMovable(context.pool, move.source);
+        await assertMovable(context.pool, sourcesOf(context.moves));
         await catchUp(context);
+        await assertSourcesUnaltered(context.pool, context.moves);
+        await assertNothingLate(context, input.replaces);
         // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
         await context.setMoves(await withCurrentDependents(context));
+        await fillBeside(context, 'target');
+        const swap = await swapInput(context, 'target', input.live(context.moves));
+        await assertStandBeside(context.pool, swap.dependents.views);
         return cutover({
-          ...(await swapInput(context, 'target', input.live(context.moves))),
+          ...swap,
           pool: context.pool,
           direction: 'forward',
           limits: context.options.cutover,
+          before: async (client) => {
+            const attachments = await readAttachments(client, sourcesOf(context.moves));
+            source = attachments.filter((a) => !isReplaced(a, context.moves) && input.replaces?.(a) !== true);
+          },
           assertCurrent: async (client) => {
             await assertSourcesUnaltered(client, context.moves);
             await assertNotRewritten(client, context.moves);
             await assertCurrent(client);
           },
-          record: (client) => context.setPhase('baking', client),
+          record: async (client) => {
+            await context.recordAttachments({ source, carried: null }, client);
+            await context.setPhase('baking', client);
+          },
           emit: context.emit,
           signal: context.signal,
         });
       });
       context.emit({ event: 'phase', phase: 'baking' });
       await context.recordCutover(lockMs, attempts);
+      await recordCarried(context);
       return `locks held ${lockMs.toFixed(1)} ms, attempt ${attempts}`;
     },
     verify: async () => [],
     revert: async (context) => {
       if (await isCutOver(context)) {
-        await withCurrentTables(context, async (assertCurrent) =>
-          cutover({
+        await withCurrentTables(context, async (assertCurrent) => {
+          await fillBeside(context, 'retired');
+          return cutover({
             ...(await swapInput(context, 'source', input.unlive(context.moves))),
             pool: context.pool,
             direction: 'back',
@@ -86,8 +118,8 @@ export function cutoverStep(input: {
             },
             emit: context.emit,
             signal: context.signal,
-          }),
-        );
+          });
+        });
         context.emit({ event: 'phase', phase: 'ready' });
       }
       await validateReturned(context);
@@ -95,48 +127,10 @@ export function cutoverStep(input: {
   };
 }
 
-/** How often the swap is prepared anew because somebody altered the tables meanwhile. */
-const MAX_PREPARATIONS = 5;
-
-/**
- * The swap is prepared while nobody is locked out: what hangs on the tables is read first. What somebody puts on them
- * after that would stay with the old version, so that `assertCurrent`, under the locks, has the swap prepared anew.
- */
-async function withCurrentTables<T>(
-  context: StepContext,
-  swap: (assertCurrent: (client: Client) => Promise<void>) => Promise<T>,
-): Promise<T> {
-  const { pool, moves, emit } = context;
-  const tables = moves.map((move) => move.source);
-  for (let tries = 1; ; tries++) {
-    const before = await readReferences(pool, tables);
-    try {
-      return await swap((client) => assertNothingNew(client, tables, before));
-    } catch (error) {
-      if (!(error instanceof TablesChanged)) throw error;
-      if (tries >= MAX_PREPARATIONS) {
-        throw new TandemError('TD027', 'The live tables are altered again and again while the swap is prepared.', {
-          hint: 'Stop what alters them, and run the same command again.',
-          detail: error.message,
-        });
-      }
-      emit({ event: 'note', message: `${error.message} The swap is prepared again.` });
-      const [difference] = error.rewritten ? await compareRows(context) : [];
-      if (difference) {
-        throw new TandemError('TD030', `${error.message} ${difference.subject}: ${difference.message}.`, {
-          hint: 'The live table is right and serves on. Go back with `tandem rollback`, and begin anew.',
-        });
-      }
-    }
-  }
-}
-
-async function assertMovable(pool: Pool, table: QualifiedName): Promise<void> {
-  const [what] = await unmovableDependents(pool, table);
-  if (what === undefined) return;
-  throw new TandemError('TD017', `${what} depends on ${displayName(table)} and would stay with the old table.`, {
-    hint: 'Drop it, run the same command again, and create it again afterwards.',
-  });
+/** Materialized views over the tables that are about to take the live names: filled while the live ones serve. */
+async function fillBeside({ pool, moves, emit }: StepContext, side: 'target' | 'retired'): Promise<void> {
+  for (const view of await standViewsBeside(pool, moves, side))
+    emit({ event: 'note', message: `${view} is filled over the tables that are about to be live` });
 }
 
 /** The names tell: after the swap, the retired table stands where it was put. */
@@ -153,23 +147,16 @@ async function swapInput(
   context: StepContext,
   newTable: 'target' | 'source',
   live: readonly string[],
-): Promise<SwapInput> {
+): Promise<SwapInput & { readonly dependents: Pick<Dependents, 'views'> }> {
   const partitions = new Map<string, readonly string[]>();
   for (const move of context.moves) partitions.set(move.name, await partitionNames(context.pool, move[newTable]));
-  const sources = context.moves.map((move) => move.source);
-  const forward = newTable === 'target';
-  const partitioned = sources.filter((_, i) => (partitions.get(context.moves[i]?.name ?? '')?.length ?? 0) > 0);
-  const dependents = await readDependents(context.pool, sources, forward ? partitioned : []);
-  // The retired tables keep their own policies; the new ones get them under the live name, where what they mention is new too.
-  const policies = [];
-  if (forward) for (const table of sources) policies.push(...(await ownPolicies(context.pool, table, table)));
-  return {
-    moves: context.moves,
-    partitions,
-    live,
-    dependents: { drop: dependents.drop, create: [...policies, ...dependents.create] },
-  };
+  const { moves, pool } = context;
+  const dependents =
+    newTable === 'target' ? await hangingOn(pool, moves, partitions) : await readDependents(pool, sourcesOf(moves), []);
+  return { moves, partitions, live, dependents };
 }
+
+const sourcesOf = (moves: readonly TableMove[]) => moves.map((move) => move.source);
 
 async function withCurrentDependents({ pool, moves }: StepContext): Promise<TableMove[]> {
   const moved = new Set(moves.map((move) => quoteName(move.source)));

@@ -1,4 +1,6 @@
 import { cancelledBy } from '../db/cancel.ts';
+import type { Queryable } from '../db/connect.ts';
+import { outgoingForeignKeys } from '../db/describe-dependents.ts';
 import { partitionNames } from '../db/describe-table.ts';
 import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
 import type { Finding } from '../engine/events.ts';
@@ -6,7 +8,7 @@ import { withLockRetry } from '../engine/retry-ddl.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { validateSql } from '../move/cutover.ts';
 import { addForeignKeySql } from '../move/swap.ts';
-import type { ForeignKey } from '../move/table-move.ts';
+import type { ForeignKey, TableMove } from '../move/table-move.ts';
 
 /**
  * Validates the foreign keys that the cutover added NOT VALID: SHARE UPDATE EXCLUSIVE on the referencing table and ROW
@@ -42,23 +44,36 @@ export function foreignKeysStep(guide: string): Step {
       }
       return undefined;
     },
-    verify: async ({ pool, moves }) => {
-      const findings: Finding[] = [];
-      for (const move of moves) {
-        for (const key of [...move.targetForeignKeys, ...move.incoming.map((i) => i.after)]) {
-          const table = move.targetForeignKeys.includes(key) ? move.source : key.table;
-          if (!key.validated || (await constraintState(pool, table, key.name)) === 'valid') continue;
-          findings.push({
-            severity: 'blocks',
-            subject: displayName(table),
-            message: `foreign key ${key.name} is not in force`,
-          });
-        }
-      }
-      return findings;
-    },
+    verify: ({ pool, moves }) => missingForeignKeys(pool, moves),
     revert: 'nothing to revert',
   };
+}
+
+/** Foreign keys of the moved tables, and of others that point at them, which are gone or say something else. */
+export async function missingForeignKeys(client: Queryable, moves: readonly TableMove[]): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const move of moves) {
+    for (const key of [...move.targetForeignKeys, ...move.incoming.map((i) => i.after)]) {
+      const table = move.targetForeignKeys.includes(key) ? move.source : key.table;
+      const now = (await outgoingForeignKeys(client, table)).find((k) => k.name === key.name);
+      const wrong = now === undefined ? 'missing' : !saysTheSame(now, key) ? 'altered' : null;
+      const problem = wrong ?? (key.validated && now?.validated === false ? 'not validated' : null);
+      if (problem === null) continue;
+      findings.push({
+        severity: 'blocks',
+        subject: displayName(table),
+        message: `foreign key ${key.name} on ${displayName(table)} is ${problem}`,
+        hint: `It is to be: ${addForeignKeySql(key, table, { notValid: false })}`,
+      });
+    }
+  }
+  return findings;
+}
+
+function saysTheSame(now: ForeignKey, expected: ForeignKey): boolean {
+  const said = ({ columns, references, referencedColumns, rules, comment }: ForeignKey) =>
+    JSON.stringify([columns, references.schema, references.name, referencedColumns, rules, comment]);
+  return said(now) === said(expected);
 }
 
 /** Validates one that stands NOT VALID; one that somebody has dropped meanwhile is not missed here. */

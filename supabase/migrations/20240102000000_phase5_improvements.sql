@@ -327,6 +327,8 @@ return case
           || to_tsvector('private.search_fr'::regconfig, left(content, 60000))::text)::tsvector
 end;
 
+revoke all on function private.to_search("public".session_language, text) from anon, authenticated, service_role;
+
 comment on function private.to_search("public".session_language, text) is
   'What messages.content_search holds. Everyone who may write a message executes it, so it stays open to PUBLIC.';
 
@@ -452,7 +454,7 @@ revoke all on function
   private.session_key_remove(),
   private.session_key_rename(),
   private.session_key_set_language()
-from public;
+from public, anon, authenticated, service_role;
 
 -- BEFORE triggers fire in the order of their names. These two must be the last: they write down what an application's own
 -- triggers made of the row, and nothing for a row that one of them suppressed.
@@ -603,6 +605,29 @@ begin
 end
 $function$;
 
+-- The foreign key from sessions to the registry is checked at commit. Until then a second session under an id that stands
+-- in another partition would be there to be seen by policies and triggers: enough for a user to write into a session of
+-- somebody else, or to delete its messages, and be gone again at commit. So the registry itself refuses at once to follow
+-- the second one: where a session really moves, the row in its old partition is deleted by now.
+create or replace function private.session_key_guard() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  if exists (select from "public"."sessions" s where s."id" = old.id and s."status" = old.status) then
+    raise exception using
+      errcode = 'foreign_key_violation',
+      schema = 'private',
+      table = 'session_keys',
+      constraint = 'sessions_id_status_fkey',
+      message = 'There is a session with this id in another partition.',
+      detail = format('Key (id)=(%s) already exists.', old.id),
+      hint = 'To move a session, update its status.';
+  end if;
+  return new;
+end
+$function$;
+
 -- TRUNCATE of the flat sessions was refused while messages referred to them; nothing refers to the partitioned ones,
 -- so without this their keys and messages would stay behind. It runs after the truncation, so that
 -- TRUNCATE sessions, messages passes.
@@ -629,8 +654,9 @@ $function$;
 revoke all on function
   private.message_complete(),
   private.messages_follow_language(),
+  private.session_key_guard(),
   private.session_keys_truncate()
-from public;
+from public, anon, authenticated, service_role;
 
 create trigger message_complete before insert on "public"."messages"
   for each row execute function private.message_complete();
@@ -643,6 +669,9 @@ create trigger message_refresh_language before update on "public"."messages"
 create trigger messages_follow_language after update on private.session_keys
   for each row when (old.language is distinct from new.language)
   execute function private.messages_follow_language();
+create trigger session_key_guard before update on private.session_keys
+  for each row when (old.id = new.id and old.status is distinct from new.status)
+  execute function private.session_key_guard();
 
 -- A statement trigger is not handed down to partitions, and TRUNCATE may name one.
 create trigger session_keys_truncate after truncate on "public"."sessions"
@@ -656,6 +685,7 @@ create trigger session_keys_truncate after truncate on "public"."sessions_delete
 
 -- ALWAYS, as the triggers that keep the registry.
 alter table private.session_keys enable always trigger messages_follow_language;
+alter table private.session_keys enable always trigger session_key_guard;
 alter table "public"."sessions" enable always trigger session_keys_truncate;
 alter table "public"."sessions_active" enable always trigger session_keys_truncate;
 alter table "public"."sessions_archived" enable always trigger session_keys_truncate;
@@ -693,13 +723,9 @@ revoke all on
 from public, anon, authenticated, service_role;
 
 grant select, insert, update, delete on "public"."sessions" to authenticated;
--- The partitions stay closed to the API, and so does the registry: only triggers write to it.
-grant all on
-  "public"."sessions",
-  "public"."sessions_active",
-  "public"."sessions_archived",
-  "public"."sessions_deleted"
-to service_role;
+-- The partitions stay closed to the API, service_role as well: whoever goes through their parent needs no privilege on
+-- them. So does the registry: only triggers write to it.
+grant all on "public"."sessions" to service_role;
 
 -- Who may do what with messages. Foreign keys do not ask row security: that a message goes into a session of the
 -- caller's own is for the policy to see to.

@@ -188,15 +188,27 @@ describe('right before the locks of the cutover, a run meets', () => {
     expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
   });
 
-  test('a materialized view that is made: it cannot be carried over, and the run says so', async () => {
+  test('a materialized view that is made: the swap is prepared again, with it', async () => {
     const tandem = tandemOn(database);
     const outcome = await alterAt(
       tandem,
       beforeTheLocks,
-      'CREATE MATERIALIZED VIEW public.heavy AS SELECT count(*) FROM public.messages',
+      'CREATE MATERIALIZED VIEW public.heavy AS SELECT count(*)::int AS n FROM public.messages',
     );
-    expect(outcome).toMatchObject({ code: 'TD017', message: expect.stringContaining('public.heavy') });
-    await query('DROP MATERIALIZED VIEW public.heavy');
+    expect(outcome).toMatchObject({ phase: 'baking' });
+    await query('DELETE FROM public.messages; REFRESH MATERIALIZED VIEW public.heavy');
+    expect(await query('SELECT n FROM public.heavy')).toEqual([{ n: 0 }]);
+  });
+
+  test('a rule that is made: it cannot be carried over, and the run says so', async () => {
+    const tandem = tandemOn(database);
+    const outcome = await alterAt(
+      tandem,
+      beforeTheLocks,
+      'CREATE RULE keep AS ON DELETE TO public.messages DO INSTEAD NOTHING',
+    );
+    expect(outcome).toMatchObject({ code: 'TD017', message: expect.stringContaining('rule keep') });
+    await query('DROP RULE keep ON public.messages');
     expect(await tandem.migrate()).toMatchObject({ phase: 'baking' });
   });
 });

@@ -33,7 +33,7 @@ export interface Tandem {
   migrateUpTo(step: string): Promise<void>;
   rollback(options?: { signal?: AbortSignal }): Promise<void>;
   finish(): Promise<void>;
-  verify(): Promise<VerifyResult>;
+  verify(options?: { accept?: boolean }): Promise<VerifyResult>;
   status(): Promise<Status>;
 }
 
@@ -79,7 +79,7 @@ export function tandemOn(database: { pool: Pool }, config: Config = {}, options:
     },
     rollback: ({ signal } = {}) => rollback(common(signal)),
     finish: () => finish(common()),
-    verify: () => verify(common()),
+    verify: ({ accept = false } = {}) => verify({ ...common(), accept }),
     status: () => status(database.pool, plan),
   };
   return tandem;

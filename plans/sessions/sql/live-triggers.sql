@@ -41,6 +41,29 @@ begin
 end
 $function$;
 
+-- The foreign key from sessions to the registry is checked at commit. Until then a second session under an id that stands
+-- in another partition would be there to be seen by policies and triggers: enough for a user to write into a session of
+-- somebody else, or to delete its messages, and be gone again at commit. So the registry itself refuses at once to follow
+-- the second one: where a session really moves, the row in its old partition is deleted by now.
+create or replace function private.session_key_guard() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  if exists (select from {{sessions}} s where s.{{sessions.id}} = old.id and s.{{sessions.status}} = old.status) then
+    raise exception using
+      errcode = 'foreign_key_violation',
+      schema = 'private',
+      table = 'session_keys',
+      constraint = 'sessions_id_status_fkey',
+      message = 'There is a session with this id in another partition.',
+      detail = format('Key (id)=(%s) already exists.', old.id),
+      hint = 'To move a session, update its status.';
+  end if;
+  return new;
+end
+$function$;
+
 -- TRUNCATE of the flat sessions was refused while messages referred to them; nothing refers to the partitioned ones,
 -- so without this their keys and messages would stay behind. It runs after the truncation, so that
 -- TRUNCATE sessions, messages passes.
@@ -67,8 +90,9 @@ $function$;
 revoke all on function
   private.message_complete(),
   private.messages_follow_language(),
+  private.session_key_guard(),
   private.session_keys_truncate()
-from public;
+from public, anon, authenticated, service_role;
 
 create trigger message_complete before insert on {{messages}}
   for each row execute function private.message_complete();
@@ -81,6 +105,9 @@ create trigger message_refresh_language before update on {{messages}}
 create trigger messages_follow_language after update on private.session_keys
   for each row when (old.language is distinct from new.language)
   execute function private.messages_follow_language();
+create trigger session_key_guard before update on private.session_keys
+  for each row when (old.id = new.id and old.status is distinct from new.status)
+  execute function private.session_key_guard();
 
 -- A statement trigger is not handed down to partitions, and TRUNCATE may name one.
 create trigger session_keys_truncate after truncate on {{sessions}}
@@ -94,6 +121,7 @@ create trigger session_keys_truncate after truncate on {{schema}}.{{partition.de
 
 -- ALWAYS, as the triggers that keep the registry.
 alter table private.session_keys enable always trigger messages_follow_language;
+alter table private.session_keys enable always trigger session_key_guard;
 alter table {{sessions}} enable always trigger session_keys_truncate;
 alter table {{schema}}.{{partition.active}} enable always trigger session_keys_truncate;
 alter table {{schema}}.{{partition.archived}} enable always trigger session_keys_truncate;

@@ -28,6 +28,8 @@ return case
           || to_tsvector('private.search_fr'::regconfig, left(content, 60000))::text)::tsvector
 end;
 
+revoke all on function private.to_search({{schema}}.session_language, text) from anon, authenticated, service_role;
+
 comment on function private.to_search({{schema}}.session_language, text) is
   'What messages.content_search holds. Everyone who may write a message executes it, so it stays open to PUBLIC.';
 

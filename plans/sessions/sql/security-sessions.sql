@@ -30,10 +30,6 @@ revoke all on
 from public, anon, authenticated, service_role;
 
 grant select, insert, update, delete on {{sessions_target}} to authenticated;
--- The partitions stay closed to the API, and so does the registry: only triggers write to it.
-grant all on
-  {{sessions_target}},
-  {{target_schema}}.{{partition.active}},
-  {{target_schema}}.{{partition.archived}},
-  {{target_schema}}.{{partition.deleted}}
-to service_role;
+-- The partitions stay closed to the API, service_role as well: whoever goes through their parent needs no privilege on
+-- them. So does the registry: only triggers write to it.
+grant all on {{sessions_target}} to service_role;

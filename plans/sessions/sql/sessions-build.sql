@@ -82,7 +82,7 @@ revoke all on function
   private.session_key_remove(),
   private.session_key_rename(),
   private.session_key_set_language()
-from public;
+from public, anon, authenticated, service_role;
 
 -- BEFORE triggers fire in the order of their names. These two must be the last: they write down what an application's own
 -- triggers made of the row, and nothing for a row that one of them suppressed.

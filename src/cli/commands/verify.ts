@@ -22,6 +22,7 @@ interface VerifyOptions extends PlanOptions {
   html?: string;
   refresh?: boolean;
   backupDir?: string;
+  accept?: boolean;
 }
 
 export function verifyCommand(program: Command, run: RunCommand): void {
@@ -33,10 +34,12 @@ export function verifyCommand(program: Command, run: RunCommand): void {
     .option('--html <file>', 'write it all as one page, to be handed on')
     .option('--refresh', 'refresh the materialized views, to measure it')
     .option('--backup-dir <dir>', 'read this backup too, and compare it with its manifest')
+    .option('--accept', 'what hangs on the tables now is what is meant: what is missing was taken away on purpose')
     .option('--json', 'one document');
   withExamples(command, [
     ['tandem verify'],
     ['tandem verify --backup-dir ./backup --html report.html', 'a page for a colleague'],
+    ['tandem verify --accept', 'an index was dropped on purpose since the cutover'],
     ['tandem verify --json | jq .ok'],
     ["tandem verify --json | jq '.tables[].differences'", 'tables, keys and columns that differ'],
   ]).action((options: VerifyOptions) =>
@@ -45,7 +48,9 @@ export function verifyCommand(program: Command, run: RunCommand): void {
       if (options.html !== undefined) await assertPagePlace(options.html);
       const work = async (pool: Pool, emit: Emit): Promise<VerifyResult> => {
         const report = { refresh: options.refresh ?? false, backupDir: options.backupDir ?? null };
-        const result = await verify({ pool, plan, options: runOptions({}), emit, signal: terminal.signal, report });
+        const { signal } = terminal;
+        const accept = options.accept ?? false;
+        const result = await verify({ pool, plan, options: runOptions({}), emit, signal, report, accept });
         if (options.html !== undefined) {
           const database = describeUrl(options.databaseUrl ?? '');
           const head = { database, plan: plan.title, toolVersion: packageVersion(), now: new Date() };
@@ -53,7 +58,7 @@ export function verifyCommand(program: Command, run: RunCommand): void {
         }
         return result;
       };
-      return withDatabase(options, { writes: false }, async (pool) => {
+      return withDatabase(options, { writes: options.accept ?? false }, async (pool) => {
         if (options.json) {
           const result = await work(pool, () => undefined);
           const document = { ...verificationDocument(result), report: reportDocument(result.report) };

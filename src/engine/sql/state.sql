@@ -14,7 +14,9 @@ CREATE TABLE IF NOT EXISTS tandem.run (
   cutover_lock_ms double precision,
   cutover_attempts integer NOT NULL DEFAULT 0,
   -- A rollback has begun: nothing but its completion makes sense any more.
-  rolling_back boolean NOT NULL DEFAULT false
+  rolling_back boolean NOT NULL DEFAULT false,
+  -- What hung on the live tables when the cutover began, and right after it.
+  attachments jsonb
 );
 
 CREATE TABLE IF NOT EXISTS tandem.step (

@@ -1,11 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import { sessionsConfigSchema } from '../../../plans/sessions/config.ts';
 import { renderMigrationFiles } from '../../../plans/sessions/migration-files.ts';
+import { placeholders, sessionsNames } from '../../../plans/sessions/names.ts';
+import { readSqlFile, renderSql } from '../../../src/db/sql-file.ts';
 import type { Setup } from '../../support/database.ts';
 
 /** Runs migration files one after the other, each as `psql -f` would: all of them, or those whose names contain `part`. */
 export async function runMigrationFiles(client: pg.ClientBase, part = ''): Promise<void> {
   for (const [name, sql] of Object.entries(renderMigrationFiles())) if (name.includes(part)) await client.query(sql);
+}
+
+/** One of the plan's SQL files, with the guide's own names. */
+export function renderedTemplate(file: string): string {
+  const names = placeholders(sessionsNames(sessionsConfigSchema.parse({})), 'live');
+  return renderSql(readSqlFile(`plans/sessions/sql/${file}.sql`), names);
 }
 
 /** The end state, made by the files on an empty database. */

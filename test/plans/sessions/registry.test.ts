@@ -34,7 +34,7 @@ describe('one id, one session', () => {
     expect(await refusal(insertSession(client, user, { id }))).toBe(SqlState.uniqueViolation);
   });
 
-  test('the same id in another partition is refused at commit, and the first stays as it was', async () => {
+  test('the same id in another partition is refused, and the first stays as it was', async () => {
     const id = await insertSession(client, user);
     expect(await refusal(insertSession(client, user, { id, status: 'archived' }))).toBe(SqlState.foreignKeyViolation);
     expect(await statusOf(id)).toEqual(['active']);
@@ -295,21 +295,23 @@ describe('TRUNCATE', () => {
   });
 });
 
-test('a trigger that keeps the registry stands on every partition and fires in every replication role', async () => {
+test('triggers that keep the registry stand on every partition and fire in every replication role', async () => {
   const { rows } = await client.query(
     `SELECT tgname::text AS trigger, count(*)::int AS tables, bool_and(tgenabled = 'A') AS always FROM pg_trigger
       WHERE NOT tgisinternal AND tgname ~ '^(zz_)?session_key' GROUP BY tgname ORDER BY tgname`,
   );
   expect(rows).toEqual(
     [
-      'session_key_remove',
-      'session_key_set_language',
-      'session_keys_truncate',
-      'zz_session_key_put',
-      'zz_session_key_rename',
-    ].map((trigger) => ({
+      // Hangs on the registry itself.
+      ['session_key_guard', 1],
+      ['session_key_remove', 4],
+      ['session_key_set_language', 4],
+      ['session_keys_truncate', 4],
+      ['zz_session_key_put', 4],
+      ['zz_session_key_rename', 4],
+    ].map(([trigger, tables]) => ({
       trigger,
-      tables: 4,
+      tables,
       always: true,
     })),
   );

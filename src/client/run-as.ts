@@ -1,0 +1,102 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool, PoolClient, QueryResult } from 'pg';
+import { isConnectionLoss } from '../db/sqlstate.ts';
+import type { Caller, Identity } from './caller.ts';
+import { isWorthRetrying, storeFailure } from './store-error.ts';
+
+/** How often a transaction is run again that failed with 40001 or 40P01, and how long is waited before it. */
+export interface Retries {
+  /** Attempts in all. */
+  readonly attempts: number;
+  /** Milliseconds before the attempt that follows the given one (1, 2, …). */
+  readonly backoff: (attempt: number) => number;
+}
+
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** Runs one statement as the caller, and returns its rows. */
+export type Run = (statement: (identity: Identity) => Statement) => Promise<readonly unknown[]>;
+
+/**
+ * Each statement in a transaction of its own, in which role and claims are set (`SET LOCAL`), so that row security
+ * applies and nothing is left to the next one on the connection, behind a pooler in transaction mode or not:
+ *
+ * ```sql
+ * BEGIN ISOLATION LEVEL READ COMMITTED;
+ * SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true), set_config('request.jwt.claim.sub', $3, true);
+ * …;
+ * COMMIT;
+ * ```
+ */
+export function runAs(pool: Pool, caller: Caller, retries: Retries): Run {
+  return async (statement) => {
+    const identity = await caller();
+    const { text, values } = statement(identity);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const result = await inCallersTransaction(pool, identity, text, [...values]);
+        return result.rows;
+      } catch (error) {
+        if (attempt >= retries.attempts || !isWorthRetrying(error)) throw storeFailure(error);
+        await delay(retries.backoff(attempt));
+      }
+    }
+  };
+}
+
+const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+
+// Both of PostgREST's settings, so that one which a session was left with says nobody else.
+const CALLER = `SELECT pg_catalog.set_config('request.jwt.claims', $1, true), pg_catalog.set_config('request.jwt.claim.sub', $2, true)`;
+const ROLE = `${CALLER}, pg_catalog.set_config('role', $3, true)`;
+
+async function inCallersTransaction(
+  pool: Pool,
+  { role, claims, userId }: Identity,
+  text: string,
+  values: unknown[],
+): Promise<QueryResult> {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    const settings = [JSON.stringify(claims), userId ?? ''];
+    const caller = () => (role === null ? client.query(CALLER, settings) : client.query(ROLE, [...settings, role]));
+    // Answered before the statement is sent: nothing may ever run with the role of the pool instead.
+    await inOrder(client, () => client.query(BEGIN), caller);
+    const [result] = await inOrder(
+      client,
+      () => client.query(text, values),
+      () => client.query('COMMIT'),
+    );
+    return result;
+  } catch (error) {
+    broken = isConnectionLoss(error) || !(await rolledBack(client));
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+type Query = () => Promise<QueryResult>;
+
+/**
+ * One after the other; on a connection with `pipeline: true` both in one round trip, which comes to the same: COMMIT of a
+ * transaction in which a statement failed is a rollback.
+ */
+async function inOrder(client: PoolClient, first: Query, second: Query): Promise<[QueryResult, QueryResult]> {
+  if (!('pipeline' in client && client.pipeline === true)) return [await first(), await second()];
+  const both = [first(), second()] as const;
+  // The connection is to be quiet before anybody else is given it.
+  await Promise.allSettled(both);
+  return Promise.all(both);
+}
+
+async function rolledBack(client: PoolClient): Promise<boolean> {
+  return client.query('ROLLBACK').then(
+    () => true,
+    () => false,
+  );
+}

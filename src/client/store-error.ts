@@ -1,0 +1,88 @@
+import { isConnectionLoss, SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import { TandemError } from '../engine/errors.ts';
+
+const codes = {
+  invalid_value: 'TD060',
+  not_found: 'TD061',
+  not_allowed: 'TD062',
+  already_exists: 'TD063',
+  invalid_caller: 'TD064',
+  conflict: 'TD065',
+  unexpected_row: 'TD066',
+  connection_lost: 'TD021',
+} as const;
+
+/** What can go wrong with a call, in one word; docs/errors.md says what to do about each. */
+export type StoreErrorKind = keyof typeof codes;
+
+/** Everything that a store throws on purpose, whether the client found it or the server. */
+export class StoreError extends TandemError {
+  readonly kind: StoreErrorKind;
+
+  constructor(
+    kind: StoreErrorKind,
+    message: string,
+    options: { hint?: string; detail?: string; cause?: unknown } = {},
+  ) {
+    super(codes[kind], message, options);
+    this.kind = kind;
+  }
+}
+
+/** SQLSTATEs that speak of a value: out of range, too long, no such label, NULL, a check that fails. */
+const VALUE_STATES = new Set<string>([
+  SqlState.invalidText,
+  SqlState.notNullViolation,
+  SqlState.checkViolation,
+  SqlState.programLimitExceeded,
+  '22001',
+  '22003',
+  '22007',
+  '22008',
+  '22021',
+  '22P05',
+]);
+
+/** A second session under one id, in another partition: refused by reference and not by a unique key. */
+const SAME_ID_CONSTRAINT = 'sessions_id_status_fkey';
+
+/** What a server's refusal means to the caller of a store; the error itself where nobody foresaw it. */
+export function storeFailure(error: unknown): unknown {
+  if (error instanceof TandemError) return error;
+  const said = { cause: error, ...(error instanceof Error && { detail: error.message }) };
+  if (isConnectionLoss(error)) {
+    return new StoreError('connection_lost', 'The connection to the server was lost.', {
+      hint: 'Whether a write was done is not known: read it back before you try again.',
+      ...said,
+    });
+  }
+  const state = sqlStateOf(error);
+  if (state === null) return error;
+  if (VALUE_STATES.has(state)) return new StoreError('invalid_value', 'The server refuses a value.', said);
+  switch (state) {
+    case SqlState.insufficientPrivilege:
+      return new StoreError('not_allowed', 'The caller may not do this.', said);
+    case SqlState.uniqueViolation:
+      return new StoreError('already_exists', 'There is a row with this id.', said);
+    case SqlState.foreignKeyViolation:
+      return constraintOf(error) === SAME_ID_CONSTRAINT
+        ? new StoreError('already_exists', 'There is a session with this id.', said)
+        : new StoreError('not_found', 'What the row refers to does not exist.', said);
+    case SqlState.serializationFailure:
+    case SqlState.deadlockDetected:
+      return new StoreError('conflict', 'Others changed the same rows at that moment, again and again.', said);
+    default:
+      return error;
+  }
+}
+
+/** True where the whole transaction may succeed if it is run again. */
+export function isWorthRetrying(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === SqlState.serializationFailure || state === SqlState.deadlockDetected;
+}
+
+function constraintOf(error: unknown): string | null {
+  if (typeof error !== 'object' || error === null || !('constraint' in error)) return null;
+  return typeof error.constraint === 'string' ? error.constraint : null;
+}

@@ -1,0 +1,72 @@
+import type { Pool } from 'pg';
+import type { z } from 'zod';
+import type { sessionsConfigSchema } from '../../plans/sessions/config.ts';
+import { type Caller, type JwtOptions, serviceCaller, userCaller } from './caller.ts';
+import { type FeedbackActions, feedbackOf } from './feedback.ts';
+import { defaultLimits, inputsOf, type Limits } from './inputs.ts';
+import { type Messages, messagesOf } from './messages.ts';
+import { type Retries, runAs } from './run-as.ts';
+import { type Search, searchOf } from './search.ts';
+import { type Sessions, sessionsOf } from './sessions.ts';
+import { type Stats, statsOf } from './stats.ts';
+import { tablesOf } from './tables.ts';
+
+/** What can be done, as whomever. */
+export interface Actions {
+  readonly sessions: Sessions;
+  readonly messages: Messages;
+  readonly feedback: FeedbackActions;
+  readonly search: Search;
+  readonly stats: Stats;
+}
+
+/** The actions of the service, for which row security does not apply, and a way to act as a user. */
+export interface Store extends Actions {
+  /**
+   * Acts as the user with this id, or of this token: role `authenticated`, with the user's claims.
+   *
+   * @throws StoreError `invalid_caller` for what is neither; a token is verified at every call
+   */
+  asUser(jwtOrId: string): Actions;
+  asService(): Actions;
+}
+
+export interface StoreOptions {
+  /** How the tokens are verified that `asUser` is given. */
+  readonly jwt?: JwtOptions;
+  /** The role of the service; null for the pool's own. */
+  readonly serviceRole?: string | null;
+  /** Milliseconds; a session is not marked as used more often. */
+  readonly touchInterval?: number;
+  readonly limits?: Partial<Limits>;
+  readonly retries?: Partial<Retries>;
+  /** What the plan file says, where tables or columns have names of their own. */
+  readonly plan?: z.input<typeof sessionsConfigSchema>;
+}
+
+const MINUTE_MS = 60_000;
+
+const defaultRetries: Retries = {
+  attempts: 5,
+  // 10, 20, 40, … ms, and at random up to half of it less: those who got into each other's way do not meet again.
+  backoff: (attempt) => 10 * 2 ** (attempt - 1) * (1 - Math.random() / 2),
+};
+
+/** The tables that Tandem leaves behind, typed, over the application's own pool. */
+export function createStore(pool: Pool, options: StoreOptions = {}): Store {
+  const tables = tablesOf(options.plan);
+  const inputs = inputsOf({ ...defaultLimits, ...options.limits });
+  const retries = { ...defaultRetries, ...options.retries };
+  const actionsOf = (caller: Caller): Actions => {
+    const run = runAs(pool, caller, retries);
+    return {
+      sessions: sessionsOf(run, tables, inputs, options.touchInterval ?? MINUTE_MS),
+      messages: messagesOf(run, tables, inputs),
+      feedback: feedbackOf(run, tables, inputs),
+      search: searchOf(run, tables, inputs),
+      stats: statsOf(run, tables, inputs),
+    };
+  };
+  const service = actionsOf(serviceCaller(options.serviceRole === undefined ? 'service_role' : options.serviceRole));
+  return { ...service, asService: () => service, asUser: (jwtOrId) => actionsOf(userCaller(jwtOrId, options.jwt)) };
+}

@@ -1,0 +1,54 @@
+import type { Client, Pool } from '../db/connect.ts';
+import { unmovableDependents } from '../db/describe-dependents.ts';
+import { displayName, type QualifiedName } from '../db/identifier.ts';
+import { TandemError } from '../engine/errors.ts';
+import type { StepContext } from '../engine/step.ts';
+import { assertNothingNew, readReferences, TablesChanged } from '../move/references.ts';
+import { compareRows } from './verify-rows.ts';
+
+/** How often the swap is prepared anew because somebody altered the tables meanwhile. */
+const MAX_PREPARATIONS = 5;
+
+/**
+ * The swap is prepared while nobody is locked out: what hangs on the tables is read first. What somebody puts on them
+ * after that would stay with the old version, so that `assertCurrent`, under the locks, has the swap prepared anew.
+ */
+export async function withCurrentTables<T>(
+  context: StepContext,
+  swap: (assertCurrent: (client: Client) => Promise<void>) => Promise<T>,
+): Promise<T> {
+  const { pool, moves, emit } = context;
+  const tables = moves.map((move) => move.source);
+  for (let tries = 1; ; tries++) {
+    const before = await readReferences(pool, tables);
+    try {
+      return await swap((client) => assertNothingNew(client, tables, before));
+    } catch (error) {
+      if (!(error instanceof TablesChanged)) throw error;
+      if (tries >= MAX_PREPARATIONS) {
+        throw new TandemError('TD027', 'The live tables are altered again and again while the swap is prepared.', {
+          hint: 'Stop what alters them, and run the same command again.',
+          detail: error.message,
+        });
+      }
+      emit({ event: 'note', message: `${error.message} The swap is prepared again.` });
+      const [difference] = error.rewritten ? await compareRows(context) : [];
+      if (difference) {
+        throw new TandemError('TD030', `${error.message} ${difference.subject}: ${difference.message}.`, {
+          hint: 'The live table is right and serves on. Go back with `tandem rollback`, and begin anew.',
+        });
+      }
+    }
+  }
+}
+
+/** @throws TD017 for what cannot go over to the new tables */
+export async function assertMovable(pool: Pool, tables: readonly QualifiedName[]): Promise<void> {
+  for (const table of tables) {
+    const [what] = await unmovableDependents(pool, table, tables);
+    if (what === undefined) continue;
+    throw new TandemError('TD017', `${what} depends on ${displayName(table)} and would stay with the old table.`, {
+      hint: 'Drop it, run the same command again, and create it again afterwards.',
+    });
+  }
+}

@@ -1,0 +1,18 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageRoot } from '../../src/db/sql-file.ts';
+import { migrated } from '../plans/sessions/fixtures.ts';
+import { useDatabase } from '../support/database.ts';
+import { rowTypesSource } from './row-types.ts';
+
+const FILE = join(packageRoot(), 'src/client/rows.ts');
+const database = useDatabase(migrated);
+
+test('the types of the client are those of the catalog; if not: npm run generate:client', async () => {
+  const client = await database.connect();
+  await client.query("SET search_path = ''");
+  const source = await rowTypesSource(client);
+  if (process.env.TANDEM_WRITE_DOCS) writeFileSync(FILE, source);
+  expect(readFileSync(FILE, 'utf8')).toBe(source);
+});
