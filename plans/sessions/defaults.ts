@@ -7,8 +7,8 @@ import type { ColumnMove, TableMove } from '../../src/move/table-move.ts';
 /** What the server writes for a plain value: `'active'::text`, `0`. */
 const CONSTANT = /^(?:'(?:[^']|'')*'(?:::[\w ."]+(?:\(\d+\))?)?|-?\d+(?:\.\d+)?|true|false)$/;
 
-/** How a mapping names a column of the row: a default has no row to look at. */
-const OTHER_COLUMN = /\bs\."/;
+/** How a mapping, or SQL of the plan file, names a column of the row: a default has no row to look at. */
+const OTHER_COLUMN = /\bs\s*\./i;
 
 /**
  * Defaults and NOT NULL of the guide's columns, as SQL on the target: an application that leaves a column out of its
