@@ -17,6 +17,8 @@ export const serverSettings = {
 export interface Databases {
   readonly server: LocalServer;
   urlOf(name: string): string;
+  /** Creates an empty database. */
+  create(name: string): Promise<void>;
   /** Creates a database of flat tables. */
   createFlat(name: string, size: { sessions: number; messages: number }): Promise<void>;
   /** A copy of one that nobody is connected to. */
@@ -38,6 +40,7 @@ export function databasesOn(server: LocalServer): Databases {
   return {
     server,
     urlOf,
+    create: (name) => admin(`CREATE DATABASE ${quoteIdent(name)}`),
     async createFlat(name, size) {
       await admin(`CREATE DATABASE ${quoteIdent(name)}`);
       const pool = createPool(urlOf(name), { max: 2 });

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { createPool } from '../src/db/connect.ts';
 import { startLocalServer } from '../src/db/local-server.ts';
 import { packageRoot } from '../src/db/sql-file.ts';
+import { measureClient } from './client.ts';
 import { measureCopy } from './copy.ts';
 import { measureCutover } from './cutover.ts';
 import { type Databases, databasesOn, serverSettings } from './databases.ts';
@@ -16,7 +17,7 @@ import { measureVerification } from './verify.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'memory,copy,verify,drain,cutover' },
+    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client' },
     sessions: { type: 'string', default: '500000' },
     repetitions: { type: 'string', default: '7' },
     'pg-bin': { type: 'string' },
@@ -51,6 +52,7 @@ async function measureAll(databases: Databases): Promise<Section> {
   await measure('verify', 'verification', () => measureVerification(databases, names.large, repetitions));
   await measure('drain', 'drain', () => measureDrain(databases, names.large));
   await measure('cutover', 'cutover under clients', () => measureCutover(databases, names, repetitions));
+  await measure('client', 'the typed client', () => measureClient(databases, repetitions));
   return { goals: sections.flatMap((s) => s.goals), figures: sections.flatMap((s) => s.figures) };
 }
 

@@ -20,6 +20,7 @@ import { mapColumns } from './columns.ts';
 import type { SessionsConfig } from './config.ts';
 import { unfitDefaults } from './defaults.ts';
 import { nonUuidValues, tooManyColumns } from './findings.ts';
+import { hangingFindings } from './hanging.ts';
 import type { SessionsNames } from './names.ts';
 import { numberingSql } from './numbering.ts';
 import { messagesShape, sessionsShape } from './shape.ts';
@@ -59,7 +60,7 @@ export async function resolveMoves(
   findings.push(...(await nonUuidValues(client, messages, messagesShape, names.messagesColumns)));
   findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
   findings.push(...(await suitability(client, messages, moved, null)));
-  findings.push(...(await publishedWithAll(client)));
+  findings.push(...(await hangingFindings(client, moved)));
   for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
     findings.push({
       severity: 'blocks',
@@ -219,19 +220,6 @@ async function suitability(
     });
   }
   return findings;
-}
-
-/** Tandem's own tables would be published too: to subscribers who do not have them, and before their keys are built. */
-async function publishedWithAll(client: Queryable): Promise<Finding[]> {
-  const { rows } = await client.query<{ name: string }>(
-    'SELECT pubname AS name FROM pg_catalog.pg_publication WHERE puballtables ORDER BY pubname',
-  );
-  return rows.map(({ name }) => ({
-    severity: 'blocks',
-    subject: `publication ${name}`,
-    message: 'publishes all tables, and so those that the move makes and fills beside them',
-    hint: 'Make it anew FOR TABLES IN SCHEMA, or for tables by name: those it goes on publishing through the move.',
-  }));
 }
 
 type Assembly = Pick<

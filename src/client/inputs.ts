@@ -73,12 +73,21 @@ export function parseInput<Shape extends z.ZodType>(shape: Shape, value: unknown
 
 /** @throws StoreError `unexpected_row` for rows that are not of the types this version was generated from */
 export function parseRows<Shape extends z.ZodType>(shape: Shape, rows: readonly unknown[]): z.output<Shape>[] {
-  const parsed = z.array(shape).safeParse(rows);
+  const parsed = listOf(shape).safeParse(rows);
   if (parsed.success) return parsed.data;
   throw new StoreError('unexpected_row', 'The server sent a row of another shape.', {
     detail: z.prettifyError(parsed.error),
     hint: 'Use the version of Tandem that the database was migrated with.',
   });
+}
+
+const lists = new WeakMap<z.ZodType, z.ZodArray<z.ZodType>>();
+
+// Making a schema takes longer than parsing a row with it.
+function listOf<Shape extends z.ZodType>(shape: Shape): z.ZodArray<Shape> {
+  const list = (lists.get(shape) as z.ZodArray<Shape> | undefined) ?? z.array(shape);
+  lists.set(shape, list);
+  return list;
 }
 
 /** The one row of a statement that finds or writes one. @throws StoreError `not_found` */

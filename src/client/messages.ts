@@ -34,10 +34,9 @@ export function messagesOf(run: Run, tables: Tables, inputs: Inputs): Messages {
     async list(page) {
       const wanted = parseInput(inputs.messagePage, page);
       const after = positionOf(wanted.after);
-      const text = `SELECT ${columns} FROM ${messages} m
-         WHERE m.${of} = $1 AND ($2::text IS NULL OR (m.${number}, m.${key}) > ($2::integer, $3::uuid))
-         ORDER BY m.${number}, m.${key} LIMIT $4`;
-      const values = [wanted.session_id, after?.[0] ?? null, after?.[1] ?? null, wanted.limit + 1];
+      const values: unknown[] = [wanted.session_id, wanted.limit + 1];
+      const later = after ? `AND (m.${number}, m.${key}) > ($${values.push(after[0])}, $${values.push(after[1])})` : '';
+      const text = `SELECT ${columns} FROM ${messages} m WHERE m.${of} = $1 ${later} ORDER BY m.${number}, m.${key} LIMIT $2`;
       const rows = parseRows(message, await run(() => ({ text, values })));
       return pageOf(
         rows,

@@ -66,6 +66,8 @@ export const searchMatch = z.object({
   content: z.string(),
   created_at: z.coerce.date(),
   rank: z.number(),
+  snippet: z.string().nullable(),
+  correction: z.string().nullable(),
 });
 /** A message that `search_messages` found. */
 export type SearchMatch = z.infer<typeof searchMatch>;
@@ -93,4 +95,12 @@ export type SessionStats = z.infer<typeof sessionStats>;
 export const searchOptions = z.strictObject({
   session_id: z.guid().optional(),
   user_id: z.guid().optional(),
+  language: sessionLanguage.optional(),
+  type: messageType.optional(),
+  since: z.date().optional(),
+  sort: z.string().max(200).optional(),
+  typing: z.boolean().optional(),
+  correct_spelling: z.boolean().optional(),
+  max_results: z.number().int().optional(),
+  page_offset: z.number().int().optional(),
 });

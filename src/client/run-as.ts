@@ -63,15 +63,12 @@ async function inCallersTransaction(
   let broken = false;
   try {
     const settings = [JSON.stringify(claims), userId ?? ''];
-    const caller = () => (role === null ? client.query(CALLER, settings) : client.query(ROLE, [...settings, role]));
-    // Answered before the statement is sent: nothing may ever run with the role of the pool instead.
-    await inOrder(client, () => client.query(BEGIN), caller);
-    const [result] = await inOrder(
-      client,
+    return await resultOf(client, [
+      () => client.query(BEGIN),
+      () => (role === null ? client.query(CALLER, settings) : client.query(ROLE, [...settings, role])),
       () => client.query(text, values),
       () => client.query('COMMIT'),
-    );
-    return result;
+    ]);
   } catch (error) {
     broken = isConnectionLoss(error) || !(await rolledBack(client));
     throw error;
@@ -83,15 +80,22 @@ async function inCallersTransaction(
 type Query = () => Promise<QueryResult>;
 
 /**
- * One after the other; on a connection with `pipeline: true` both in one round trip, which comes to the same: COMMIT of a
- * transaction in which a statement failed is a rollback.
+ * The result of the third query. Each is sent when the one before was answered: nothing may ever run with the role of the
+ * pool instead of the caller's. On a connection with `pipeline: true` all four are sent at once, to the same effect: what
+ * follows a failed statement of a transaction fails, and COMMIT is then a rollback.
  */
-async function inOrder(client: PoolClient, first: Query, second: Query): Promise<[QueryResult, QueryResult]> {
-  if (!('pipeline' in client && client.pipeline === true)) return [await first(), await second()];
-  const both = [first(), second()] as const;
+async function resultOf(client: PoolClient, [begin, settings, statement, commit]: [Query, Query, Query, Query]) {
+  if (!('pipeline' in client && client.pipeline === true)) {
+    await begin();
+    await settings();
+    const result = await statement();
+    await commit();
+    return result;
+  }
+  const all = [begin(), settings(), statement(), commit()] as const;
   // The connection is to be quiet before anybody else is given it.
-  await Promise.allSettled(both);
-  return Promise.all(both);
+  await Promise.allSettled(all);
+  return (await Promise.all(all))[2];
 }
 
 async function rolledBack(client: PoolClient): Promise<boolean> {

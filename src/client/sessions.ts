@@ -59,13 +59,17 @@ export function sessionsOf(run: Run, tables: Tables, inputs: Inputs, touchInterv
     async list(page = {}) {
       const wanted = parseInput(inputs.sessionPage, page);
       const after = positionOf(wanted.after);
-      const rows = await run(({ userId }) => ({
-        text: `SELECT ${columns}, s.${used}::text AS position FROM ${sessions} s
-                WHERE s.${status} = $1 AND ($2::uuid IS NULL OR s.${owner} = $2)
-                  AND ($3::text IS NULL OR (s.${used}, s.${key}) < ($3::timestamptz, $4::uuid))
-                ORDER BY s.${used} DESC, s.${key} DESC LIMIT $5`,
-        values: [wanted.status, wanted.user_id ?? userId, after?.[0] ?? null, after?.[1] ?? null, wanted.limit + 1],
-      }));
+      const rows = await run(({ userId }) => {
+        // Only the conditions that are asked for: each one is planned anew with every call.
+        const where = [`s.${status} = $1`];
+        const values: unknown[] = [wanted.status, wanted.limit + 1];
+        const of = wanted.user_id ?? userId;
+        if (of !== null) where.push(`s.${owner} = $${values.push(of)}`);
+        if (after) where.push(`(s.${used}, s.${key}) < ($${values.push(after[0])}, $${values.push(after[1])})`);
+        const text = `SELECT ${columns}, s.${used}::text AS position FROM ${sessions} s WHERE ${where.join(' AND ')}
+           ORDER BY s.${used} DESC, s.${key} DESC LIMIT $2`;
+        return { text, values };
+      });
       const found = parseRows(positioned, rows);
       const plain = found.map(({ position: _, ...row }) => row);
       return pageOf(

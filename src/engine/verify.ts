@@ -6,20 +6,13 @@ import { backward, forward } from '../move/direction.ts';
 import { applyTruncate } from '../move/drain.ts';
 import { countQuarantined, listQuarantined } from '../move/quarantine.ts';
 import { awaitsTruncate, differencesAsFindings, type TableVerification, verifyRows } from '../move/verify-rows.ts';
+import { acceptPresent } from './accept-present.ts';
 import { TandemError } from './errors.ts';
 import type { Emit, Finding, Phase } from './events.ts';
 import { stepContext } from './migrate.ts';
 import type { ReportContext, ReportOptions, ReportSection } from './report.ts';
 import { catchUpRetiredIfFree } from './retired.ts';
-import {
-  assertNotRollingBack,
-  assertSamePlan,
-  isOpen,
-  listSteps,
-  maybeLatestRun,
-  type Run,
-  setAttachments,
-} from './run-state.ts';
+import { assertNotRollingBack, assertSamePlan, isOpen, listSteps, maybeLatestRun, type Run } from './run-state.ts';
 import type { Plan, RunOptions } from './step.ts';
 
 export interface VerifyResult {
@@ -48,7 +41,7 @@ export async function verify(input: {
   accept?: boolean;
 }): Promise<VerifyResult> {
   const { pool, plan, options, emit, signal } = input;
-  const run = await maybeLatestRun(pool);
+  let run = await maybeLatestRun(pool);
   if (!isOpen(run)) return verifyFinished(input);
   assertSamePlan(run, plan);
   assertNotRollingBack(run);
@@ -59,8 +52,9 @@ export async function verify(input: {
       hint: 'Let `tandem migrate` go on, and verify after the copy.',
     });
   }
-  const moves = run.settings.moves;
   const baking = run.phase === 'baking';
+  if (baking && input.accept === true) run = await acceptPresent(pool, run, done);
+  const moves = run.settings.moves;
   if (baking) await catchUpRetiredIfFree(pool, run, signal);
   if (await awaitsTruncate(pool, moves)) {
     for (const move of moves) await applyTruncate(pool, baking ? backward(move) : forward(move));
@@ -68,8 +62,7 @@ export async function verify(input: {
   const tables = await verifyRows(pool, moves, baking ? 'baking' : 'before cutover', { bits: 128 });
   const findings: Finding[] = differencesAsFindings(tables);
   findings.push(...(await quarantineFindings(pool, baking)));
-  if (baking && input.accept === true) await acceptAttachments(pool, run);
-  else if (baking) findings.push(...(await missingAttachments(pool, run)));
+  if (baking) findings.push(...(await missingAttachments(pool, run)));
   const quiet = { ...stepContext(pool, run, options, emit, signal), setPhase: async () => undefined };
   for (const step of plan.steps) {
     // Rows are compared above; steps before the cutover speak of names that have been swapped since.
@@ -122,20 +115,12 @@ async function verifyFinished(input: Parameters<typeof verify>[0]): Promise<Veri
 /** What hung on the live tables before the cutover, or right after it, and is gone or altered. */
 export async function missingAttachments(client: Queryable, run: Run): Promise<Finding[]> {
   if (run.attachments === null) return [];
-  return attachmentFindings(run.attachments, await liveAttachments(client, run), run.settings.moves);
-}
-
-/** What is gone or altered was meant to be: an application goes on living while the retired tables stand. */
-async function acceptAttachments(pool: Pool, run: Run): Promise<void> {
-  const now = await liveAttachments(pool, run);
-  await setAttachments(pool, run, { source: now, carried: now });
-}
-
-function liveAttachments(client: Queryable, run: Run) {
-  return readAttachments(
+  const { moves } = run.settings;
+  const now = await readAttachments(
     client,
-    run.settings.moves.map((move) => move.source),
+    moves.map((move) => move.source),
   );
+  return attachmentFindings(run.attachments, now, moves);
 }
 
 async function quarantineFindings(pool: Pool, baking: boolean): Promise<Finding[]> {

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
 import { type Client, inTransaction, type Queryable } from '../db/connect.ts';
 import { asServerWrites, type QualifiedName, quoteIdent, quoteName } from '../db/identifier.ts';
+import { sqlStateOf } from '../db/sqlstate.ts';
+import { TandemError } from '../engine/errors.ts';
 import { besideName, createViewSql, type DependentView, readDependentViews } from './dependent-views.ts';
 import { orWithoutCasts } from './dependents.ts';
 import { TablesChanged } from './references.ts';
@@ -14,6 +16,7 @@ import type { TableMove } from './table-move.ts';
  *
  * @param side the tables that are about to become the live ones
  * @returns the materialized views that were filled
+ * @throws TD017 for one that cannot be
  */
 export async function standViewsBeside(
   pool: Pool,
@@ -27,7 +30,7 @@ export async function standViewsBeside(
     return standing;
   });
   const filled = views.filter((view) => view.populated);
-  for (const view of filled) await pool.query(fillSql(view));
+  for (const view of filled) await fill(pool, view);
   return filled.map((view) => view.name);
 }
 
@@ -60,6 +63,24 @@ export async function assertStandBeside(client: Queryable, views: readonly Depen
   for (const view of views) {
     if (view.stands && (await kindOf(client, besideName(view))) === null)
       throw new TablesChanged(`${view.name} was made a moment ago.`, false);
+  }
+}
+
+async function fill(pool: Pool, view: DependentView): Promise<void> {
+  try {
+    await pool.query(fillSql(view));
+  } catch (error) {
+    const state = sqlStateOf(error);
+    // What the server or the connection does, and not the view.
+    if (!(error instanceof Error) || state === null || /^(?:08|53|57|58)/.test(state)) throw error;
+    throw new TandemError(
+      'TD017',
+      `Materialized view ${view.name} cannot be filled over the other tables: ${error.message}.`,
+      {
+        hint: 'The live one serves as before. Mend its query, or drop it, and run the same command again.',
+        cause: error,
+      },
+    );
   }
 }
 

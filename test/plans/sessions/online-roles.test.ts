@@ -78,6 +78,39 @@ describe('an owner who is no superuser, and may only refer to auth.users', () =>
     ).toEqual([{ sessions: 0, messages: 0, keys: 0 }]);
   });
 
+  test('takes along what hangs on them, and what is somebody else’s is said before', async () => {
+    await query(`
+      CREATE VIEW public.active AS SELECT id, title FROM public.sessions WHERE status = 'active';
+      CREATE MATERIALIZED VIEW public.counted AS SELECT count(*) AS n FROM public.active;
+      CREATE UNIQUE INDEX ON public.counted (n);
+      CREATE FUNCTION public.n() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT n FROM public.counted; END;
+      CREATE TABLE public.notes (session_id uuid);
+      CREATE POLICY of_active ON public.notes USING (session_id IN (SELECT id FROM public.active));
+      CREATE PUBLICATION realtime FOR TABLE public.sessions`);
+    const owned = ['VIEW public.active', 'FUNCTION public.n()', 'TABLE public.notes', 'PUBLICATION realtime'];
+    const flat = await catalogOf(database.pool, SCHEMAS);
+    await asOwner(async (tandem) => {
+      await expect(tandem.migrate()).rejects.toMatchObject({
+        code: 'TD011',
+        detail: expect.stringMatching(
+          /function public\.n\(\): belongs.*materialized view public\.counted: .*publication realtime: .*table public\.notes: .*view public\.active: /s,
+        ),
+      });
+      expect(catalogDifference(flat, await catalogOf(database.pool, SCHEMAS))).toEqual([]);
+      for (const what of [...owned, 'MATERIALIZED VIEW public.counted'])
+        await query(`ALTER ${what} OWNER TO ${roles.owner}`);
+      await query(`GRANT CREATE ON SCHEMA public TO ${roles.owner}`);
+      const before = await catalogOf(database.pool, SCHEMAS);
+      await tandem.migrate();
+      expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+      expect(await query('SELECT public.n()::int AS n')).toEqual(
+        await query('SELECT count(*)::int AS n FROM public.active'),
+      );
+      await tandem.rollback();
+      expect(catalogDifference(before, await catalogOf(database.pool, SCHEMAS))).toEqual([]);
+    });
+  });
+
   test('who cannot read auth.users is not held up by tables that do not refer to it', async () => {
     await query(
       'ALTER TABLE public.sessions DROP CONSTRAINT sessions_user_id_fkey; ALTER TABLE public.messages DROP CONSTRAINT messages_user_id_fkey',

@@ -32,13 +32,13 @@ export interface Operation {
 export const attemptsOf = (statements: string | readonly string[]): readonly string[] =>
   typeof statements === 'string' ? [statements] : statements;
 
-/** Every operation on everything in the schemas of the tables. What this file does not know is tried by its privileges. */
+/** Every operation on everything that is not the server's or Supabase's. What this file does not know is tried by its privileges. */
 export async function relationsToTry(client: pg.Client, people: People): Promise<Operation[]> {
   const relations = await client.query<{ name: string; kind: string; column: string }>(
     `SELECT n.nspname || '.' || c.relname AS name, c.relkind::text AS kind,
             (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped LIMIT 1) AS column
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname IN ('public', 'private') AND c.relkind IN ('r', 'p', 'm', 'v', 'f')`,
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,auth}') AND c.relkind IN ('r', 'p', 'm', 'v', 'f')`,
   );
   const known = knownRelations(people);
   const operations: Operation[] = [];
@@ -198,11 +198,15 @@ function privilegesOf(name: string, column: string): Operation[] {
 
 async function functionsToTry(client: pg.Client, { own, other }: People): Promise<Operation[]> {
   const { rows } = await client.query<{ name: string; call: string }>(
-    `SELECT p.oid::regprocedure::text AS name,
+    `SELECT CASE WHEN t.typtype = 'c' AND p.pronargs = 1 THEN p.oid::regprocedure::text
+                 ELSE concat(nullif(n.nspname, 'public') || '.', p.proname, '()') END AS name,
             format('%I.%I(%s)', n.nspname, p.proname, (SELECT string_agg('NULL::' || format_type(t.oid, NULL), ', ' ORDER BY t.place)
               FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS t (oid, place))) AS call
-       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-      WHERE n.nspname IN ('public', 'private') ORDER BY n.nspname DESC, 1`,
+       FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace LEFT JOIN pg_type t ON t.oid = p.proargtypes[0]
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> ALL ('{information_schema,auth}')
+        -- What an extension brings is its own, and C functions on internal values can be called by nobody.
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+      ORDER BY n.nspname DESC, 1`,
   );
   const row = (table: string, values: Record<string, unknown>) =>
     `jsonb_populate_record(NULL::public.${table}, '${JSON.stringify(values)}')`;
@@ -211,11 +215,11 @@ async function functionsToTry(client: pg.Client, { own, other }: People): Promis
     'messages(sessions)': (person) => `SELECT FROM public.messages(${row('sessions', { id: person.sessions.active })})`,
     'sessions(messages)': (person) =>
       `SELECT FROM public.sessions(${row('messages', { session_id: person.sessions.active })})`,
-    search_messages: (person) => `SELECT FROM public.search_messages('hello') WHERE user_id = '${person.user}'`,
+    'search_messages()': (person) => `SELECT FROM public.search_messages('hello') WHERE user_id = '${person.user}'`,
     'private.my_session_stats()': (person) => `SELECT FROM private.my_session_stats() WHERE user_id = '${person.user}'`,
   };
   return rows.map(({ name, call }) => {
-    const sql = known[name] ?? known[name.slice(0, name.indexOf('('))];
+    const sql = known[name];
     if (sql) return operation(name, 'execute', sql(own), sql(other), { checkDeferred: false });
     const rest = { meaningless: true, checkDeferred: false, yes: 'yes' };
     return operation(name, 'execute', `SELECT ${call}`, `SELECT ${call}`, rest);
