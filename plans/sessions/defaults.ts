@@ -7,8 +7,8 @@ import type { ColumnMove, TableMove } from '../../src/move/table-move.ts';
 /** What the server writes for a plain value: `'active'::text`, `0`. */
 const CONSTANT = /^(?:'(?:[^']|'')*'(?:::[\w ."]+(?:\(\d+\))?)?|-?\d+(?:\.\d+)?|true|false)$/;
 
-/** A mapping that looks at other columns of its row: a default has no row to look at. */
-const OTHER_COLUMN = /\bs\./;
+/** How a mapping, or SQL of the plan file, names a column of the row: a default has no row to look at. */
+const OTHER_COLUMN = /\bs\s*\./i;
 
 /**
  * Defaults and NOT NULL of the guide's columns, as SQL on the target: an application that leaves a column out of its
@@ -19,7 +19,7 @@ export async function carriedDefaults(client: Queryable, source: TableDescriptio
   for (const { column, mapping } of guideColumns(source, move.columns)) {
     const alter = `ALTER TABLE ${quoteName(move.target)} ALTER COLUMN ${quoteIdent(mapping.target)}`;
     if (column.default !== null && !isNow(column, mapping))
-      sql.push(`${alter} SET DEFAULT ${await defaultOf(client, source, column, mapping)}`);
+      sql.push(`${alter} SET DEFAULT ${await defaultOf(client, column, mapping)}`);
     if (column.notNull) sql.push(`${alter} SET NOT NULL`);
   }
   return sql;
@@ -52,9 +52,9 @@ export async function unfitDefaults(
         'Drop the expression before the move (ALTER COLUMN … DROP EXPRESSION), or name another column in the plan file.',
       );
     else if (column.default !== null && mapping.fits !== null && CONSTANT.test(column.default)) {
-      const { rows } = await client.query<{ fits: boolean | null }>(
-        `SELECT (${ofDefault(mapping.fits, column)}) AS fits FROM ${noRow(source)}`,
-      );
+      const fits = ofDefault(mapping.fits, column);
+      if (OTHER_COLUMN.test(fits)) continue;
+      const { rows } = await client.query<{ fits: boolean | null }>(`SELECT (${fits}) AS fits`);
       if (rows[0]?.fits !== true)
         blocks(
           `the default of column ${column.name}, ${column.default}, does not fit ${mapping.type}`,
@@ -72,27 +72,16 @@ function guideColumns(source: TableDescription, columns: readonly ColumnMove[]) 
   });
 }
 
-async function defaultOf(
-  client: Queryable,
-  source: TableDescription,
-  column: Column,
-  mapping: ColumnMove,
-): Promise<string> {
+async function defaultOf(client: Queryable, column: Column, mapping: ColumnMove): Promise<string> {
   const value = column.default ?? 'NULL';
   if (mapping.type === mapping.sourceType || mapping.forward === null) return value;
   const read = ofDefault(mapping.forward, column);
-  if (!CONSTANT.test(value)) return OTHER_COLUMN.test(read) ? value : read;
+  if (OTHER_COLUMN.test(read)) return value;
+  if (!CONSTANT.test(value)) return read;
   // Asked without the new type, which need not be there yet.
   const untyped = read.replaceAll(`::${mapping.type}`, '');
-  const { rows } = await client.query<{ value: string | null }>(
-    `SELECT (${untyped})::text AS value FROM ${noRow(source)}`,
-  );
+  const { rows } = await client.query<{ value: string | null }>(`SELECT (${untyped})::text AS value`);
   return rows[0]?.value == null ? 'NULL' : quoteLiteral(rows[0].value);
-}
-
-/** A row `s` of the table with nothing in it, so that the mapping of a value that is there can be asked. */
-function noRow(source: TableDescription): string {
-  return `(SELECT) one LEFT JOIN ${quoteName(source.name)} s ON false`;
 }
 
 /** SQL over a row `s`, asked of a row that has the default. */

@@ -27,10 +27,14 @@ export function assertConfirmable(terminal: Terminal, options: ConfirmOptions): 
 export async function confirm(terminal: Terminal, options: ConfirmOptions, question: string): Promise<void> {
   assertConfirmable(terminal, options);
   if (options.yes) return;
-  const answer = await terminal.ask(`${question} [y/N] `);
-  if (terminal.signal.aborted) {
-    throw new TandemError('TD022', 'Stopped before anything was done.', { hint: 'Run the same command again.' });
-  }
+  const answer = await answerTo(terminal, `${question} [y/N] `);
   if (!/^y(es)?$/i.test(answer.trim()))
     throw new TandemError('TD013', 'Nothing was done.', { hint: 'Answer y, or give --yes, to go ahead.' });
+}
+
+/** What is typed at a question. @throws TD022 where it is Ctrl-C */
+export async function answerTo(terminal: Terminal, question: string): Promise<string> {
+  const answer = await terminal.ask(question);
+  if (!terminal.signal.aborted) return answer;
+  throw new TandemError('TD022', 'Stopped before anything was done.', { hint: 'Run the same command again.' });
 }

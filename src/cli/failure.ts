@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { serverFailure } from '../db/server-error.ts';
-import { sqlStateOf } from '../db/sqlstate.ts';
+import { isConnectionLoss, SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { type ErrorCode, type ExitCode, errorCodes, TandemError } from '../engine/errors.ts';
 import { errorColors as pc } from './colors.ts';
 import { withoutPasswords } from './secrets.ts';
@@ -26,7 +26,7 @@ const OTHER_VERSION =
 
 /** The one place in which an error becomes what a user meets. */
 export function explain(error: unknown, signal: AbortSignal): Failure {
-  const known = error instanceof TandemError ? error : (serverFailure(error) ?? interruption(error, signal));
+  const known = error instanceof TandemError ? error : (interruption(error, signal) ?? serverFailure(error));
   if (known) {
     return {
       code: known.code,
@@ -74,9 +74,11 @@ export function failureLine(failure: Failure, cutoverLockMs: number | null = nul
   return withoutPasswords(JSON.stringify({ ...event, cutover_lock_ms: cutoverLockMs }));
 }
 
-/** Waits that a signal cut short throw errors of their own. */
+/** Waits that a signal cut short throw errors of their own, and so do statements that were cancelled for it. */
 function interruption(error: unknown, signal: AbortSignal): TandemError | null {
-  if (!signal.aborted || !(error instanceof Error) || sqlStateOf(error) !== null) return null;
+  const state = sqlStateOf(error);
+  const other = isConnectionLoss(error) || (state !== null && state !== SqlState.queryCanceled);
+  if (!signal.aborted || !(error instanceof Error) || other) return null;
   return new TandemError('TD022', 'Stopped.', { hint: 'Run the same command again to go on.', cause: error });
 }
 

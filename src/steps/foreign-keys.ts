@@ -1,3 +1,4 @@
+import { cancelledBy } from '../db/cancel.ts';
 import type { Queryable } from '../db/connect.ts';
 import { outgoingForeignKeys } from '../db/describe-dependents.ts';
 import { partitionNames } from '../db/describe-table.ts';
@@ -78,11 +79,14 @@ function saysTheSame(now: ForeignKey, expected: ForeignKey): boolean {
 /** Validates one that stands NOT VALID; one that somebody has dropped meanwhile is not missed here. */
 export async function validateForeignKey(context: StepContext, table: QualifiedName, key: ForeignKey): Promise<void> {
   if ((await constraintState(context.pool, table, key.name)) !== 'not valid') return;
-  await withLockRetry(context.pool, `Validating ${key.name}`, (client) => client.query(validateSql(table, key.name)), {
-    ...context.options.cutover,
-    emit: context.emit,
-    signal: context.signal,
-  });
+  const { pool, signal } = context;
+  await withLockRetry(
+    pool,
+    `Validating ${key.name}`,
+    // It reads the whole table, and what it has read is lost with it: nobody who stops the run waits for its end.
+    (client) => cancelledBy(pool, client, signal, () => client.query(validateSql(table, key.name))),
+    { ...context.options.cutover, emit: context.emit, signal },
+  );
 }
 
 async function validatePartitioned(

@@ -40,7 +40,10 @@ export async function insertLessons(
   );
 }
 
-/** Everything that a database holds outside of PostgreSQL's own schemas: its catalog, and every row of every table. */
+/**
+ * Everything that a database holds outside of PostgreSQL's own schemas: its catalog, and every row of every table. Not the
+ * roles: they belong to the whole server, and other test files make some meanwhile.
+ */
 export async function contentOf(client: pg.ClientBase): Promise<string[]> {
   const { rows: schemas } = await client.query<{ name: string }>(
     "SELECT nspname AS name FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%' ORDER BY 1",
@@ -57,6 +60,5 @@ export async function contentOf(client: pg.ClientBase): Promise<string[]> {
     );
     content.push(`${name} ${rows[0]?.digest}`);
   }
-  // Roles belong to the server, where other tests make theirs.
   return content;
 }

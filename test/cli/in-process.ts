@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { runOn } from '../../src/cli/main.ts';
 import type { Ended } from './tandem.ts';
 
@@ -40,6 +41,7 @@ export async function inProcess(args: readonly string[], options: InProcessOptio
     },
     [...args, '--database-url', options.url],
   );
-  const text = (lines: string[]) => (lines.length === 0 ? '' : `${lines.join('\n')}\n`);
+  // Whatever the tests' own terminal can do, a pipe has no colours.
+  const text = (lines: string[]) => (lines.length === 0 ? '' : stripVTControlCharacters(`${lines.join('\n')}\n`));
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }

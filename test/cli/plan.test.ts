@@ -3,10 +3,10 @@ import { splitStatements } from '../../src/db/sql-file.ts';
 import { fewRows } from '../engine/flat-database.ts';
 import { useDatabase } from '../support/database.ts';
 import { contentOf, insertLessons, plainFlat } from './fixtures.ts';
+import { inProcess as tandem } from './in-process.ts';
 import { planShape } from './json-shapes.ts';
-import { type TandemOptions, tandem } from './tandem.ts';
 
-async function planDocument(args: readonly string[], options: TandemOptions) {
+async function planDocument(args: readonly string[], options: { url: string }) {
   const { code, stdout } = await tandem(['plan', '--json', ...args], options);
   return { code, plan: planShape.parse(JSON.parse(stdout)) };
 }

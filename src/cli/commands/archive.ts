@@ -4,7 +4,7 @@ import { countDue, type Due } from '../../../plans/sessions/keeper/due.ts';
 import { type ArchivePolicy, isStricter, readPolicy, writePolicy } from '../../../plans/sessions/keeper/policy.ts';
 import { ExitCode, TandemError } from '../../engine/errors.ts';
 import { colors as pc } from '../colors.ts';
-import { assertConfirmable, confirm } from '../confirm.ts';
+import { answerTo, assertConfirmable, confirm } from '../confirm.ts';
 import { type PlanOptions, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { formatCount } from '../format.ts';
@@ -85,10 +85,11 @@ async function confirmed(
 ): Promise<void> {
   if (sessions === 0 || options.yes) return;
   if (!stricter) return confirm(terminal, options, `Move ${formatCount(sessions)} sessions on?`);
-  const answer = await terminal.ask(
+  const answer = await answerTo(
+    terminal,
     `The plan file is stricter than the policy in force. Type the number of sessions that it moves (${sessions}): `,
   );
-  if (terminal.signal.aborted || answer.trim() !== String(sessions))
+  if (answer.trim() !== String(sessions))
     throw new TandemError('TD013', 'Nothing was done.', { hint: 'Type the number, or give --yes, to go ahead.' });
 }
 

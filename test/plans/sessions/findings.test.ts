@@ -27,6 +27,11 @@ test('on the guide’s tables nothing is found', async () => {
   expect(await found()).toEqual([]);
 });
 
+test('SQL of a plan file over another column of the row is no hindrance to a default', async () => {
+  const { plan, options } = tandemOn(database, { sessions: { columns: { status: { whenNull: 'lower(s.title)' } } } });
+  expect((await describePlan(database.pool, plan, options)).findings).toEqual([]);
+});
+
 describe('of the rows', () => {
   test('messages without a session and without a user, where a key is missing or NOT VALID, block with their keys', async () => {
     await query(`ALTER TABLE public.messages DROP CONSTRAINT messages_session_id_fkey, DROP CONSTRAINT messages_user_id_fkey;
