@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { inTransaction } from '../db/connect.ts';
+import { inRepeatableTransaction } from '../db/connect.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { Step } from '../engine/step.ts';
 import { forward } from '../move/direction.ts';
@@ -62,7 +62,7 @@ async function buildTable(
         hint: 'Run the same command again to go on.',
       });
     // The count moves with the statement: after a stop, none is made twice and none is left out.
-    await inTransaction(pool, async (client) => {
+    await inRepeatableTransaction(pool, async (client) => {
       await client.query(
         "SELECT set_config('maintenance_work_mem', '256MB', true) WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 268435456",
       );
