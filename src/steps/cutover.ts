@@ -4,6 +4,7 @@ import { partitionNames } from '../db/describe-table.ts';
 import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
 import { TandemError } from '../engine/errors.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
+import { assertColumnsStand, assertNoColumnIsLost } from '../engine/live-columns.ts';
 import { assertSourcesUnaltered } from '../engine/source-shape.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
@@ -75,7 +76,11 @@ export function cutoverStep(input: {
             pool: context.pool,
             direction: 'back',
             limits: context.options.cutover,
-            assertCurrent,
+            assertCurrent: async (client) => {
+              await assertColumnsStand(client, context.moves);
+              await assertNoColumnIsLost(client, context.moves);
+              await assertCurrent(client);
+            },
             record: async (client) => {
               await assertHeldByRetired(client);
               // From the first moment on, and until the rest is taken back: nothing that is written is missed.
