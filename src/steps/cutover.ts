@@ -10,7 +10,7 @@ import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
 import { cutover } from '../move/cutover.ts';
 import { ownPolicies, readDependents } from '../move/dependents.ts';
-import { assertNothingNew, assertNotRewritten, readReferences, TablesChanged } from '../move/references.ts';
+import { assertNotRewritten, assertUnaltered, readReferences, TablesChanged } from '../move/references.ts';
 import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
 import type { ForeignKey, TableMove } from '../move/table-move.ts';
 import { catchUp } from './drain.ts';
@@ -44,6 +44,7 @@ export function cutoverStep(input: {
       // Committed, and the process ended before it could note so.
       if (await isCutOver(context)) return 'the names are swapped already';
       const { lockMs, attempts } = await withCurrentTables(context, async (assertCurrent) => {
+        await assertSourcesUnaltered(context.pool, context.moves);
         for (const move of context.moves) await assertMovable(context.pool, move.source);
         await catchUp(context);
         // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
@@ -54,7 +55,6 @@ export function cutoverStep(input: {
           direction: 'forward',
           limits: context.options.cutover,
           assertCurrent: async (client) => {
-            await assertSourcesUnaltered(client, context.moves);
             await assertNotRewritten(client, context.moves);
             await assertCurrent(client);
           },
@@ -104,8 +104,9 @@ export function cutoverStep(input: {
 const MAX_PREPARATIONS = 5;
 
 /**
- * The swap is prepared while nobody is locked out: what hangs on the tables is read first. What somebody puts on them
- * after that would stay with the old version, so that `assertCurrent`, under the locks, has the swap prepared anew.
+ * The swap is prepared while nobody is locked out: what the tables are made of, and what hangs on them, is read first.
+ * What somebody alters after that would stay with the old version, so that `assertCurrent`, one look at the catalog under
+ * the locks, has the swap prepared anew.
  */
 async function withCurrentTables<T>(
   context: StepContext,
@@ -116,7 +117,7 @@ async function withCurrentTables<T>(
   for (let tries = 1; ; tries++) {
     const before = await readReferences(pool, tables);
     try {
-      return await swap((client) => assertNothingNew(client, tables, before));
+      return await swap((client) => assertUnaltered(client, tables, before));
     } catch (error) {
       if (!(error instanceof TablesChanged)) throw error;
       if (tries >= MAX_PREPARATIONS) {
