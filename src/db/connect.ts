@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { TandemError } from '../engine/errors.ts';
 import { connectionFailure } from './server-error.ts';
-import { isConnectionLoss } from './sqlstate.ts';
+import { isConnectionLoss, isTransient, sqlStateOf } from './sqlstate.ts';
 import { rememberStatements } from './statement-of.ts';
 
 /** Anything that runs a query: a pool, or one of its clients. */
@@ -159,6 +160,29 @@ export function describeUrl(databaseUrl: string): string {
     return `${host}:${port || searchParams.get('port') || '5432'}${decodeURI(pathname)}`;
   } catch {
     return 'the given address';
+  }
+}
+
+/** How often a transaction is run that the server gave up for the sake of another one. */
+const MAX_RUNS = 10;
+
+/**
+ * `inTransaction` for work that may be done again from its beginning: where the server ended it to resolve a deadlock
+ * (40P01), or because it could not be serialized (40001), it is.
+ */
+export async function inRepeatableTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+  begin = 'BEGIN',
+): Promise<T> {
+  for (let run = 1; ; run++) {
+    try {
+      return await inTransaction(pool, work, begin);
+    } catch (error) {
+      if (!isTransient(sqlStateOf(error)) || run >= MAX_RUNS) throw error;
+      // The other one goes on meanwhile.
+      await sleep(run * 20 * (0.5 + Math.random()));
+    }
   }
 }
 

@@ -42,6 +42,11 @@ export function isDataError(state: string | null): boolean {
   return state !== null && (state.startsWith('22') || state.startsWith('23'));
 }
 
+/** True where the server gave a transaction up for the sake of another one: done again, it may well succeed. */
+export function isTransient(state: string | null): boolean {
+  return state === SqlState.serializationFailure || state === SqlState.deadlockDetected;
+}
+
 /** True where the server or the connection went away, and the same command may be run again. */
 export function isConnectionLoss(error: unknown): boolean {
   const state = sqlStateOf(error);

@@ -145,8 +145,12 @@ export async function checkPlan(pool: Pool, plan: Plan, options: RunOptions): Pr
   );
 }
 
+const COPIED_AGAIN =
+  'An earlier run was rolled back, and took away what it had copied: this one begins anew, and copies every row again.';
+
 async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promise<Run> {
   const latest = await maybeLatestRun(pool);
+  const isAnew = latest?.phase === 'rolled_back';
   return inTransaction(pool, async (client) => {
     if (isOpen(latest)) {
       // Before cutover the names still say what they said: the plan must resolve to the moves that the run works on.
@@ -165,6 +169,7 @@ async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promi
     }
     const { moves, findings } = await plan.resolve(client, options);
     assertNotBlocked(findings);
+    if (isAnew) emit({ event: 'note', message: COPIED_AGAIN });
     return insertRun(client, plan.name, { moves, options: plan.identity }, plan.steps);
   });
 }

@@ -3,11 +3,17 @@ import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { backward } from '../move/direction.ts';
 import { drainUntil } from '../move/drain.ts';
 import { TandemError } from './errors.ts';
+import { assertColumnsStand } from './live-columns.ts';
 import type { Run } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
 
-/** Brings the retired tables up to date with the live ones. For whoever holds the run. */
+/**
+ * Brings the retired tables up to date with the live ones. For whoever holds the run.
+ *
+ * @throws TD027 where a live table has lost a column
+ */
 export async function catchUpRetired(pool: Pool, run: Run, signal: AbortSignal): Promise<void> {
+  await assertColumnsStand(pool, run.settings.moves);
   for (const move of run.settings.moves) await drainUntil(pool, backward(move), { rest: 100, signal });
 }
 

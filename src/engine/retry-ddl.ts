@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { type Client, inTransaction } from '../db/connect.ts';
-import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import { isTransient, SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import { AttemptAgain } from './attempt-again.ts';
+import { DEADLOCK_TIMEOUT, untilNoDeadlockCheckIsDue } from './deadlock-check.ts';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 
@@ -17,15 +19,7 @@ export const defaultLockOptions: LockOptions = { lockTimeoutMs: 200, attempts: 4
 
 // Below deadlock_timeout, whatever was asked for: where Tandem and the application wait for each other, Tandem gives up
 // before the server looks for a victim.
-const LOCK_TIMEOUT = `SELECT pg_catalog.set_config('lock_timeout', least($1::int, greatest(1,
-  (SELECT setting::int / 2 FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout')))::text, true)`;
-
-/** Lock waits that ended by giving up, and what a transaction may simply do again. */
-const AGAIN: ReadonlySet<string | null> = new Set([
-  SqlState.lockNotAvailable,
-  SqlState.deadlockDetected,
-  SqlState.serializationFailure,
-]);
+const LOCK_TIMEOUT = `SELECT pg_catalog.set_config('lock_timeout', least($1::int, greatest(1, ${DEADLOCK_TIMEOUT} / 2))::text, true)`;
 
 /**
  * Runs `work` in a transaction under `SET LOCAL lock_timeout`, again and again with a growing, jittered pause while it
@@ -50,13 +44,16 @@ export async function withLockRetry<T>(
     try {
       const result = await inTransaction(pool, async (client) => {
         await client.query(LOCK_TIMEOUT, [Math.round(options.lockTimeoutMs)]);
+        await untilNoDeadlockCheckIsDue(client, 2 * options.lockTimeoutMs);
         return work(client, attempt);
       });
       if (attempt > 1)
         options.emit?.({ event: 'lock_attempt', purpose, attempt, attempts: options.attempts, obtained: true });
       return result;
     } catch (error) {
-      const again = error instanceof AttemptAgain || AGAIN.has(sqlStateOf(error));
+      const state = sqlStateOf(error);
+      // Lock waits that ended by giving up, and what a transaction may simply do again.
+      const again = error instanceof AttemptAgain || state === SqlState.lockNotAvailable || isTransient(state);
       if (!again) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       options.emit?.({ event: 'lock_attempt', purpose, attempt, attempts: options.attempts, obtained: false, reason });
@@ -79,6 +76,3 @@ export async function withLockRetry<T>(
     }
   }
 }
-
-/** Thrown by `work` to give its locks back and try again later. */
-export class AttemptAgain extends Error {}

@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { assertHeldByRetired } from './held-by-retired.ts';
+import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
 import { stepContext } from './migrate.ts';
 import { catchUpRetired } from './retired.ts';
 import {
@@ -21,7 +22,8 @@ import type { Plan, RunOptions } from './step.ts';
  * Goes back to the flat tables, before or after cutover: the steps' `revert` in reverse order. After cutover the first
  * of them drains every write made since into the retired tables and swaps the names; nothing is dropped before that.
  *
- * @throws TD012 where no run is open; TD016 for another plan file than the run's; TD031 for rows that would be lost
+ * @throws TD012 where no run is open; TD016 for another plan file than the run's; TD031 and
+ * TD027 for rows and columns that would be lost
  */
 export async function rollback(input: {
   pool: Pool;
@@ -38,6 +40,8 @@ export async function rollback(input: {
     const run = await openRun(pool);
     assertSamePlan(run, plan);
     if (run.phase === 'baking' && !run.rolling_back) {
+      await assertColumnsStand(pool, run.settings.moves);
+      await assertNoColumnIsLost(pool, run.settings.moves);
       await catchUpRetired(pool, run, signal);
       await assertHeldByRetired(pool);
     }

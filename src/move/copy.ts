@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { inTransaction, type Queryable } from '../db/connect.ts';
+import { inRepeatableTransaction, type Queryable } from '../db/connect.ts';
 import { quoteIdent, quoteName } from '../db/identifier.ts';
 import { isDataError, sqlStateOf } from '../db/sqlstate.ts';
 import { TandemError } from '../engine/errors.ts';
@@ -67,7 +67,7 @@ interface CopyPlan {
 
 /** Reads or starts the copy's state. A changed filenode throws away what was copied: `restarting` is not an error. */
 async function beginCopy(pool: Pool, direction: Direction): Promise<CopyPlan> {
-  return inTransaction(pool, async (client) => {
+  return inRepeatableTransaction(pool, async (client) => {
     const source = quoteName(direction.from);
     const { rows: now } = await client.query<{ filenode: string; blocks: number; estimate: number }>(
       `SELECT pg_catalog.pg_relation_filenode(c.oid)::text AS filenode,
@@ -214,7 +214,7 @@ async function copyBatch(
   range: BlockRange,
   how: 'copied' | 'left to the drain',
 ): Promise<number | null> {
-  return inTransaction(
+  return inRepeatableTransaction(
     pool,
     async (client) => {
       // One flush a batch, and nobody's standby is waited for: a crash of the server takes the batches that were under way,

@@ -2,9 +2,11 @@ import type { Pool } from 'pg';
 import type { Client, Queryable } from '../db/connect.ts';
 import { displayName, quoteIdent, quoteLiteral, quoteName } from '../db/identifier.ts';
 import { isDataError, sqlStateOf } from '../db/sqlstate.ts';
+import { AttemptAgain } from '../engine/attempt-again.ts';
+import { openLockWindow, untilNoDeadlockCheckIsDue } from '../engine/deadlock-check.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { Emit } from '../engine/events.ts';
-import { AttemptAgain, type LockOptions, withLockRetry } from '../engine/retry-ddl.ts';
+import { type LockOptions, withLockRetry } from '../engine/retry-ddl.ts';
 import { backlog, hasChangeLog, hasTruncateEntry } from './change-log.ts';
 import { backward, type Direction, forward } from './direction.ts';
 import { BEGIN, drainUntil, drainWithin } from './drain.ts';
@@ -39,8 +41,8 @@ export interface CutoverOptions extends SwapInput {
   readonly pool: Pool;
   readonly direction: 'forward' | 'back';
   readonly limits: CutoverLimits;
-  /** Reads what is about to change, in the same transaction and before its locks. */
-  readonly before?: (client: Client) => Promise<void>;
+  /** Called in each attempt's transaction, before its locks are taken. */
+  readonly beforeLocks?: (client: Client) => Promise<void>;
   /** Called under the locks, before anything is changed: throws where the tables are not what the statements were made for. */
   readonly assertCurrent?: (client: Client) => Promise<void>;
   /** Written in the same transaction as the swap: the run's phase can never disagree with the names. */
@@ -90,16 +92,15 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
     // Right before the locks: what came in since is drained while nobody waits for it.
     await catchUp();
     await ensureReadCommitted(client);
-    await client.query(`SET LOCAL statement_timeout = ${limits.maxLockMs + limits.lockTimeoutMs * lock.length}`);
-    await options.before?.(client);
+    await options.beforeLocks?.(client);
+    const locks = await openLockWindow(client, limits.lockTimeoutMs);
     // Views before the tables that they read, as a query takes them.
-    for (const sql of options.dependents?.drop ?? []) await client.query(sql);
-    if ((options.dependents?.drop.length ?? 0) > 0) lockedAt = performance.now();
-    await client.query(
-      // Partitions included: somebody may write to one by its own name.
-      `LOCK TABLE ${lock.map(quoteName).join(', ')} IN ACCESS EXCLUSIVE MODE`,
-    );
-    if ((options.dependents?.drop.length ?? 0) === 0) lockedAt = performance.now();
+    const drop = options.dependents?.drop ?? [];
+    await locks.take(drop);
+    if (drop.length > 0) lockedAt = performance.now();
+    // Partitions included: somebody may write to one by its own name.
+    await locks.take(lock.map((name) => `LOCK TABLE ${quoteName(name)} IN ACCESS EXCLUSIVE MODE`));
+    if (drop.length === 0) lockedAt = performance.now();
     // From here on the server itself gives the locks back, whatever becomes of this process.
     await client.query(
       `SET LOCAL statement_timeout = ${limits.maxLockMs}; SET LOCAL idle_in_transaction_session_timeout = ${limits.maxLockMs}`,
@@ -109,6 +110,8 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
     await drainRest(client, moves, directions, limits.maxBacklog, direction === 'forward');
     await assertNothingQuarantined(client, direction);
     for (const move of moves) for (const sql of handOverIdentitySql(move, direction)) await client.query(sql);
+    // The foreign keys to tables that are not moved want locks on those, too.
+    await untilNoDeadlockCheckIsDue(client, limits.lockTimeoutMs, 1);
     await client.query(statements.join(';\n'));
     await options.record(client);
     assertWithin(lockedAt, limits.maxLockMs);

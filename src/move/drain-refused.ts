@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { type Client, inTransaction } from '../db/connect.ts';
+import { type Client, inRepeatableTransaction } from '../db/connect.ts';
 import { quoteIdent, quoteName } from '../db/identifier.ts';
-import { isDataError, SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import { isDataError, sqlStateOf } from '../db/sqlstate.ts';
 import { type Direction, keyAsJson, keyMatch } from './direction.ts';
 import { countsRow, type DrainCounts, drainKeysSql, givenKeysSql, PLAN_BY_KEY, takeSql } from './drain-sql.ts';
 
@@ -30,21 +30,18 @@ export async function drainAroundRefused(
   limit: number,
   postponed: Set<string>,
 ): Promise<DrainCounts> {
-  for (let tries = 1; ; tries++) {
-    const again: string[] = [];
-    try {
-      const counts = await inTransaction(
-        pool,
-        (client) => drainBatchAround(client, direction, limit, postponed, again),
-        'BEGIN ISOLATION LEVEL REPEATABLE READ',
-      );
-      for (const key of again) postponed.add(key);
-      return counts;
-    } catch (error) {
-      // A trigger of the target's wrote to the same row: the snapshot is taken anew.
-      if (sqlStateOf(error) !== SqlState.serializationFailure || tries >= 5) throw error;
-    }
-  }
+  const again: string[] = [];
+  // A trigger of the target's may write to the same row: the snapshot is taken anew.
+  const counts = await inRepeatableTransaction(
+    pool,
+    (client) => {
+      again.length = 0;
+      return drainBatchAround(client, direction, limit, postponed, again);
+    },
+    'BEGIN ISOLATION LEVEL REPEATABLE READ',
+  );
+  for (const key of again) postponed.add(key);
+  return counts;
 }
 
 async function drainBatchAround(

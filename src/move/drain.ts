@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { type Client, inTransaction } from '../db/connect.ts';
+import { type Client, inRepeatableTransaction } from '../db/connect.ts';
 import { quoteIdent, quoteName } from '../db/identifier.ts';
 import { isDataError, sqlStateOf } from '../db/sqlstate.ts';
 import { hasTruncateEntry } from './change-log.ts';
@@ -25,7 +25,7 @@ export async function drainBatch(
   postponed: Set<string> = new Set(),
 ): Promise<DrainCounts> {
   try {
-    return await inTransaction(
+    return await inRepeatableTransaction(
       pool,
       async (client) => {
         await client.query('SET LOCAL synchronous_commit = off');
@@ -83,7 +83,7 @@ export async function drainUntil(pool: Pool, direction: Direction, options: Drai
  * elsewhere whose computed columns looked at rows that went, are judged anew by the next drain.
  */
 export async function applyTruncate(pool: Pool, direction: Direction): Promise<void> {
-  await inTransaction(
+  await inRepeatableTransaction(
     pool,
     async (client) => {
       await client.query('SET LOCAL row_security = off');

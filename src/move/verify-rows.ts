@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { type Client, inTransaction } from '../db/connect.ts';
+import { type Client, inRepeatableTransaction } from '../db/connect.ts';
 import { displayName, quoteName } from '../db/identifier.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { Finding } from '../engine/events.ts';
@@ -71,7 +71,7 @@ export async function verifyRows(
 
 /** One comparison in one snapshot; null where the log of this snapshot holds a TRUNCATE: every row may rightly differ then. */
 async function compareOnce(pool: Pool, direction: Direction, options: CompareOptions) {
-  return inTransaction(
+  return inRepeatableTransaction(
     pool,
     async (client) => {
       // A policy that would hide rows raises instead: two empty sides are no proof.

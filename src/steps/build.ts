@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { cancelledBy } from '../db/cancel.ts';
-import { inTransaction } from '../db/connect.ts';
+import { inRepeatableTransaction } from '../db/connect.ts';
 import { quoteName } from '../db/identifier.ts';
 import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { TandemError } from '../engine/errors.ts';
@@ -67,7 +67,7 @@ async function buildTable(
         hint: 'Run the same command again to go on.',
       });
     // The count moves with the statement: after a stop, none is made twice and none is left out.
-    await inTransaction(pool, async (client) => {
+    await inRepeatableTransaction(pool, async (client) => {
       await client.query(
         "SELECT set_config('maintenance_work_mem', '256MB', true) WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < 268435456",
       );

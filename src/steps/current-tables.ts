@@ -3,15 +3,16 @@ import { unmovableDependents } from '../db/describe-dependents.ts';
 import { displayName, type QualifiedName } from '../db/identifier.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { StepContext } from '../engine/step.ts';
-import { assertNothingNew, readReferences, TablesChanged } from '../move/references.ts';
+import { assertUnaltered, readReferences, TablesChanged } from '../move/references.ts';
 import { compareRows } from './verify-rows.ts';
 
 /** How often the swap is prepared anew because somebody altered the tables meanwhile. */
 const MAX_PREPARATIONS = 5;
 
 /**
- * The swap is prepared while nobody is locked out: what hangs on the tables is read first. What somebody puts on them
- * after that would stay with the old version, so that `assertCurrent`, under the locks, has the swap prepared anew.
+ * The swap is prepared while nobody is locked out: what the tables are made of, and what hangs on them, is read first.
+ * What somebody alters after that would stay with the old version, so that `assertCurrent`, one look at the catalog under
+ * the locks, has the swap prepared anew.
  */
 export async function withCurrentTables<T>(
   context: StepContext,
@@ -22,7 +23,7 @@ export async function withCurrentTables<T>(
   for (let tries = 1; ; tries++) {
     const before = await readReferences(pool, tables);
     try {
-      return await swap((client) => assertNothingNew(client, tables, before));
+      return await swap((client) => assertUnaltered(client, tables, before));
     } catch (error) {
       if (!(error instanceof TablesChanged)) throw error;
       if (tries >= MAX_PREPARATIONS) {

@@ -3,6 +3,7 @@ import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts'
 import { partitionNames } from '../db/describe-table.ts';
 import { displayName, quoteName } from '../db/identifier.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
+import { assertColumnsStand, assertNoColumnIsLost } from '../engine/live-columns.ts';
 import { assertSourcesUnaltered } from '../engine/source-shape.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
@@ -61,9 +62,9 @@ export function cutoverStep(input: {
       }
       let source: Attachment[] = [];
       const { lockMs, attempts } = await withCurrentTables(context, async (assertCurrent) => {
+        await assertSourcesUnaltered(context.pool, context.moves);
         await assertMovable(context.pool, sourcesOf(context.moves));
         await catchUp(context);
-        await assertSourcesUnaltered(context.pool, context.moves);
         await assertNothingLate(context, input.replaces);
         // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
         await context.setMoves(await withCurrentDependents(context));
@@ -75,12 +76,11 @@ export function cutoverStep(input: {
           pool: context.pool,
           direction: 'forward',
           limits: context.options.cutover,
-          before: async (client) => {
+          beforeLocks: async (client) => {
             const attachments = await readAttachments(client, sourcesOf(context.moves));
             source = attachments.filter((a) => !isReplaced(a, context.moves) && input.replaces?.(a) !== true);
           },
           assertCurrent: async (client) => {
-            await assertSourcesUnaltered(client, context.moves);
             await assertNotRewritten(client, context.moves);
             await assertCurrent(client);
           },
@@ -107,7 +107,11 @@ export function cutoverStep(input: {
             pool: context.pool,
             direction: 'back',
             limits: context.options.cutover,
-            assertCurrent,
+            assertCurrent: async (client) => {
+              await assertColumnsStand(client, context.moves);
+              await assertNoColumnIsLost(client, context.moves);
+              await assertCurrent(client);
+            },
             record: async (client) => {
               await assertHeldByRetired(client);
               // From the first moment on, and until the rest is taken back: nothing that is written is missed.

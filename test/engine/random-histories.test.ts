@@ -153,6 +153,8 @@ class History {
     await this.expectLedger();
     const { phase } = await this.tandem.status();
     if (!['ready', 'baking'].includes(phase) || typeof command === 'object') return;
+    // What was written after the last drain is judged by the next one.
+    if (phase === 'ready') await this.tandem.migrate({ stopBefore: 'cutover' });
     // What the other side cannot hold is recorded, and nothing else is amiss.
     const recorded = phase === 'baking' ? this.longTitles() : this.unknownLanguages();
     const { ok, findings } = await this.tandem.verify();

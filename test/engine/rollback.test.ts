@@ -53,6 +53,39 @@ describe('rollback', () => {
     expect(await query('SELECT DISTINCT length(title) AS length FROM public.sessions')).toEqual([{ length: 500 }]);
   });
 
+  test('waits for columns that the flat tables do not have, and for those that the new ones have lost', async () => {
+    await tandem.migrate();
+    await query("ALTER TABLE public.sessions ADD COLUMN mood text DEFAULT 'good'");
+    const added = await tandem.rollback().catch((thrown: unknown) => thrown);
+    expect(added).toMatchObject({
+      code: 'TD027',
+      exitCode: 3,
+      message: expect.stringContaining('public.sessions.mood'),
+    });
+    expect((await tandem.status()).phase).toBe('baking');
+    await query('ALTER TABLE public.sessions DROP COLUMN mood; ALTER TABLE public.messages RENAME content TO body');
+    for (const command of [tandem.rollback, tandem.verify, tandem.finish]) {
+      const gone = await command().catch((thrown: unknown) => thrown);
+      expect(gone).toMatchObject({ code: 'TD027', message: expect.stringContaining('public.messages.content') });
+    }
+    await query('ALTER TABLE public.messages RENAME body TO content');
+    expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+    await tandem.rollback();
+  });
+
+  test('is said at the next run: every row is copied again', async () => {
+    const said = () =>
+      tandem.events.filter((event) => event.event === 'note' && event.message.includes('copies every row again'));
+    await tandem.migrate({ stopBefore: 'cutover' });
+    expect(said()).toEqual([]);
+    await tandem.rollback();
+    const { rows } = await tandem.migrate();
+    expect(said()).toHaveLength(1);
+    expect(rows).toBe(2_300);
+    await tandem.migrate();
+    expect(said()).toHaveLength(1);
+  });
+
   test('is refused where nothing is open', async () => {
     expect(await tandem.rollback().catch((thrown: unknown) => thrown)).toMatchObject({ code: 'TD012', exitCode: 3 });
     await tandem.migrate({ stopBefore: 'cutover' });

@@ -61,7 +61,7 @@ async function moved(): Promise<{ moving: Moving; source: Attachment[]; carried:
   let source: Attachment[] = [];
   await moving.swap({
     dependents: await hangingOn(database.pool, moving.moves, new Map()),
-    before: async (client) => {
+    beforeLocks: async (client) => {
       source = (await readAttachments(client, [TABLE])).filter((a) => !isReplaced(a, moving.moves));
     },
   });

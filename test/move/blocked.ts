@@ -35,14 +35,20 @@ export async function swapMeeting(
 ): Promise<{ lockMs: number; attempts: number }> {
   await gate.query('SELECT pg_catalog.pg_advisory_lock($1)', [GATE]);
   let ended = false;
-  const drop = [
+  const before = [
     ...(options.first ?? []),
     "SET LOCAL lock_timeout = '60s'",
     `SELECT pg_catalog.pg_advisory_xact_lock(${GATE})`,
     // Nobody is in the way then, but an autovacuum that gives way.
     "SET LOCAL lock_timeout = '5s'",
   ];
-  const gated = options.under ? { live: drop } : { dependents: { drop, create: [] } };
+  const gated: Partial<CutoverOptions> = options.under
+    ? { live: before }
+    : {
+        beforeLocks: async (client) => {
+          for (const sql of before) await client.query(sql);
+        },
+      };
   const swapped = moving.swap({ ...gated, ...options }).finally(() => {
     ended = true;
   });

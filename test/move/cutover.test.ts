@@ -94,6 +94,36 @@ test('where the application and Tandem wait for each other, it is Tandem that gi
   expect((await application.query('SELECT title FROM public.books WHERE id = 3')).rows).toEqual([{ title: 'first' }]);
 });
 
+test('who is about to look for a deadlock finds none with Tandem, which lets that pass before it takes a lock', async () => {
+  const admin = await database.connect();
+  await admin.query(`ALTER DATABASE "${new URL(database.url).pathname.slice(1)}" SET deadlock_timeout = '2s'`);
+  const moving = await books();
+  await moving.prepare();
+  const [one, other] = [await database.connect(), await database.connect()];
+  await one.query("BEGIN; UPDATE public.books SET title = 'one' WHERE id = 1");
+  await other.query("BEGIN; UPDATE public.books SET title = 'other' WHERE id = 2");
+  const pid = await backendOf(one);
+  const waits = one.query("UPDATE public.books SET title = 'one' WHERE id = 2");
+  waits.catch(() => undefined);
+  const so = async (condition: string) => (await admin.query(`SELECT (${condition}) AS so`)).rows[0].so === true;
+  const waited = `SELECT clock_timestamp() - waitstart > '1.3 s' FROM pg_locks WHERE pid = ${pid} AND NOT granted`;
+  while (!(await so(waited)));
+  // Were `loans` locked now, and `books` waited for, the circle would be closed when the first session looks.
+  const swapped = moving.swap({ limits: { ...limits, lockTimeoutMs: 900 } });
+  swapped.catch(() => undefined);
+  const loansAreLocked = `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'public.loans'::regclass AND granted
+     AND mode = 'AccessExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`;
+  while (!(await so(loansAreLocked)));
+  await other.query('UPDATE public.loans SET book = 3; COMMIT');
+  await waits;
+  await one.query('COMMIT');
+  await swapped;
+  expect((await one.query('SELECT title FROM public.books WHERE id IN (1, 2)')).rows).toEqual([
+    { title: 'one' },
+    { title: 'one' },
+  ]);
+});
+
 async function untilBlockedOrDone(pid: number, done: () => boolean): Promise<void> {
   await Promise.race([
     untilBlocked(database.pool, pid),
