@@ -43,6 +43,8 @@ export interface PlannedStatement {
   readonly lock: string | null;
   /** What it costs: `catalog only`, `scan of public.messages`, … */
   readonly cost: string;
+  /** It cannot run inside a transaction. */
+  readonly alone?: true;
 }
 
 /**

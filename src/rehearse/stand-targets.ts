@@ -23,8 +23,8 @@ export async function standTargets(
     await client.query(readSqlFile('src/engine/sql/state.sql'));
     for (const step of plan.steps) {
       if (step.name === 'cutover') break;
-      for (const { sql, lock } of await step.plan({ client, moves, options: settings })) {
-        if (lock === null) await client.query(sql);
+      for (const { sql, lock, alone } of await step.plan({ client, moves, options: settings })) {
+        if (lock === null && !alone) await client.query(sql);
       }
     }
   } catch (cause) {

@@ -18,9 +18,10 @@ export function buildStep(input: { guide: string; statements: (move: TableMove) 
     phase: 'copying',
     beforeCutoverOnly: true,
     plan: async ({ moves }) =>
-      moves.flatMap((move) =>
-        [...input.statements(move), vacuumSql(move)].map((sql) => ({ sql, lock: null, cost: 'on the target only' })),
-      ),
+      moves.flatMap((move) => [
+        ...input.statements(move).map((sql) => ({ sql, lock: null, cost: 'on the target only' })),
+        { sql: vacuumSql(move), lock: null, cost: 'on the target only', alone: true as const },
+      ]),
     apply: async ({ pool, moves, emit, signal }) => {
       const startedAt = Date.now();
       const total = moves.reduce((sum, move) => sum + input.statements(move).length + 1, 0);

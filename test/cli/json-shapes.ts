@@ -105,7 +105,14 @@ export const planShape = z.strictObject({
       guide: z.string(),
       title: z.string(),
       state: stepState.nullable(),
-      statements: z.array(z.strictObject({ sql: z.string(), lock: z.string().nullable(), cost: z.string() })),
+      statements: z.array(
+        z.strictObject({
+          sql: z.string(),
+          lock: z.string().nullable(),
+          cost: z.string(),
+          alone: z.literal(true).optional(),
+        }),
+      ),
     }),
   ),
   findings: z.array(findingShape),
