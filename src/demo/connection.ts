@@ -77,5 +77,24 @@ async function connect(databaseUrl: string): Promise<pg.Client> {
   client.on('error', () => undefined);
   await client.connect();
   await client.query(SAME_TIMESTAMP_TEXT);
+  await prepareAll(client);
   return client;
+}
+
+/**
+ * Prepares every statement at once, with values that change nothing, as drivers and object-relational mappers do: from then
+ * on all of them are older than whatever happens to the tables. One that was prepared on the new tables would, after a
+ * rollback, still name their types.
+ */
+async function prepareAll(client: pg.Client): Promise<void> {
+  await client.query('BEGIN');
+  for (const [name, text] of Object.entries(statements)) {
+    if (!text.includes('$1')) continue;
+    const parameters = new Set(text.match(/\$\d+/g)).size;
+    await client.query('SAVEPOINT prepared');
+    // An INSERT of nothing but NULL is refused, once it has been prepared.
+    await client.query({ name, text, values: Array(parameters).fill(null) }).catch(() => undefined);
+    await client.query('ROLLBACK TO SAVEPOINT prepared');
+  }
+  await client.query('ROLLBACK');
 }
