@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { sessionsConfigSchema } from '../../plans/sessions/config.ts';
 import { sessionsPlan } from '../../plans/sessions/plan.ts';
 import { fewRows } from '../engine/flat-database.ts';
@@ -93,9 +93,12 @@ describe.skipIf(!hasPseudoTerminal)('on a terminal', () => {
     const args = ['migrate', '--yes', '--stop-before', 'cutover', '--wait'];
     const session = await onTerminal(args, { url: database.url, env: { NO_COLOR: '1' } });
     await session.until('Ready. Draining until `tandem cutover`');
-    const { lines } = screenAfter(session.sent);
-    const waiting = lines.findIndex((line) => line.includes('Ready. Draining'));
-    expect(lines[waiting - 1]).toMatch(/ 5 +Swap the names$/);
+    // What has come may end in the midst of a frame: the next one is drawn soon.
+    await vi.waitFor(() => {
+      const { lines } = screenAfter(session.sent);
+      const waiting = lines.findIndex((line) => line.includes('Ready. Draining'));
+      expect(lines[waiting - 1]).toMatch(/ 5 +Swap the names$/);
+    });
     expect((await tandem(['cutover', '--yes'], { url: database.url })).code).toBe(0);
     const ended = await session.ended;
     expect(ended.code).toBe(0);
