@@ -86,6 +86,8 @@ interface Measured {
   readonly milliseconds: number | null;
   /** An index that is asked for answers it once reading the table through is made dear: the table is only too small for it. */
   readonly couldUse: readonly string[];
+  /** One of the application's own on the same table, which the server prefers to it; null where there is none. */
+  readonly instead: string | null;
   /** Of the index that is there for it; null where none is asked for. */
   readonly present: boolean | null;
   readonly error: Error | null;
@@ -100,6 +102,7 @@ async function measure(
   const text: string[] = [];
   let plan: QueryPlan | null = null;
   let couldUse: readonly string[] = [];
+  let instead: string | null = null;
   let present: boolean | null = null;
   try {
     const milliseconds = await inTransaction(
@@ -113,6 +116,7 @@ async function measure(
           await client.query('SAVEPOINT asked');
           await client.query('SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off');
           couldUse = (await explain(client, 'FORMAT JSON', statement)).indexes;
+          instead = await onTheSameTable(client, indexes[0], couldUse);
           await client.query('ROLLBACK TO SAVEPOINT asked');
         }
         const times: number[] = [];
@@ -122,10 +126,10 @@ async function measure(
       },
       'BEGIN READ ONLY',
     );
-    return { plan, text: text.join('\n'), milliseconds, couldUse, present, error: null };
+    return { plan, text: text.join('\n'), milliseconds, couldUse, instead, present, error: null };
   } catch (error) {
     if (!(error instanceof Error) || sqlStateOf(error) === null || isConnectionLoss(error)) throw error;
-    return { plan, text: [...text, error.message].join('\n'), milliseconds: null, couldUse, present, error };
+    return { plan, text: [...text, error.message].join('\n'), milliseconds: null, couldUse, instead, present, error };
   }
 }
 
@@ -152,6 +156,20 @@ async function isValid(client: Client, index: string): Promise<boolean> {
   return (rowCount ?? 0) > 0;
 }
 
+/** Of the indexes that a plan has, one that stands on the same table as `index`. */
+async function onTheSameTable(client: Client, index: string, used: readonly string[]): Promise<string | null> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT u.relname AS name FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname <> 'tandem'
+       JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
+       JOIN pg_catalog.pg_index o ON o.indrelid = i.indrelid
+       JOIN pg_catalog.pg_class u ON u.oid = o.indexrelid
+      WHERE c.relname = $1 AND u.relname = ANY ($2) ORDER BY 1`,
+    [index, used],
+  );
+  return rows[0]?.name ?? null;
+}
+
 function judge(query: CommonQuery, now: Measured, then: Measured | null, timeoutMs: number): Finding[] {
   const subject = query.title;
   const findings: Finding[] = [];
@@ -169,7 +187,7 @@ function judge(query: CommonQuery, now: Measured, then: Measured | null, timeout
   const [index] = query.indexes;
   if (index !== undefined && now.present === false)
     findings.push({ severity: 'blocks', subject, message: `the index ${index} does not exist, or is not valid` });
-  else if (index !== undefined && now.plan !== null && !query.indexes.some((name) => now.couldUse.includes(name)))
+  else if (index !== undefined && now.plan !== null && now.instead === null && !namedIn(query, now.couldUse))
     findings.push({ severity: 'blocks', subject, message: `cannot be answered by the index ${index}` });
   if (now.milliseconds !== null && then?.milliseconds != null) {
     const slower = now.milliseconds > then.milliseconds * SLOWER.factor;
@@ -192,9 +210,13 @@ function outside(query: CommonQuery, plan: QueryPlan | null): readonly string[] 
 
 function indexWord(query: CommonQuery, now: Measured): string | null {
   if (query.indexes.length === 0 || now.plan === null) return null;
-  const used = query.indexes.find((name) => now.plan?.indexes.includes(name));
+  const used = namedIn(query, now.plan.indexes) ?? now.plan.indexes.find((name) => name === now.instead);
   if (used !== undefined) return used;
-  return query.indexes.some((name) => now.couldUse.includes(name)) ? 'not needed yet: a small table' : 'no';
+  return now.instead !== null || namedIn(query, now.couldUse) ? 'not needed yet: a small table' : 'no';
+}
+
+function namedIn(query: CommonQuery, indexes: readonly string[]): string | undefined {
+  return query.indexes.find((name) => indexes.includes(name));
 }
 
 function median(values: readonly number[]): number {

@@ -95,6 +95,17 @@ describe('a green migration', () => {
     ).toMatch(/ILIKE.*\n.*cost=/);
   });
 
+  test('is content with an index of the application’s own that the server prefers', async () => {
+    await sql(database, 'CREATE UNIQUE INDEX own_idx ON public.messages (session_id, sequence_number, id)');
+    await sql(database, 'ANALYZE public.messages');
+    const preferring = await report(database.pool);
+    expect(blocking(section(preferring, 'common_queries').findings)).toEqual([]);
+    expect(rowsOf(preferring, 'common_queries', { query: 'The first page of a session' })).toMatchObject([
+      { index: 'own_idx', verdict: 'ok' },
+    ]);
+    await sql(database, 'DROP INDEX public.own_idx');
+  });
+
   test('measures a refresh only where it was asked to, and tells a known time otherwise', async () => {
     expect(rowsOf(result, 'materialized_views')).toMatchObject([{ measured: 'just now', behind: 0 }]);
     await sql(database, "UPDATE public.sessions SET status = 'archived' WHERE status = 'active'");
