@@ -1,11 +1,40 @@
 import type { Queryable } from '../../src/db/connect.ts';
-import type { QualifiedName } from '../../src/db/identifier.ts';
+import { displayName, type QualifiedName, quoteName } from '../../src/db/identifier.ts';
 import { outOfReach } from '../../src/db/out-of-reach.ts';
 import type { Finding } from '../../src/engine/events.ts';
 
 /** What hangs on the live tables and cannot go along, for reasons that are not the tables'. */
-export async function hangingFindings(client: Queryable, moved: readonly QualifiedName[]): Promise<Finding[]> {
-  return [...(await publishedWithAll(client)), ...(await ownedByOthers(client, moved))];
+export async function hangingFindings(
+  client: Queryable,
+  moved: readonly QualifiedName[],
+  partitioned: { readonly table: QualifiedName; readonly by: string },
+): Promise<Finding[]> {
+  return [
+    ...(await publishedWithAll(client)),
+    ...(await publishedWithoutKey(client, partitioned)),
+    ...(await ownedByOthers(client, moved)),
+  ];
+}
+
+/** The new primary key has the partition key in it: published without that, no row could be updated or deleted any more. */
+async function publishedWithoutKey(
+  client: Queryable,
+  { table, by }: { readonly table: QualifiedName; readonly by: string },
+): Promise<Finding[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT p.pubname AS name FROM pg_catalog.pg_publication p JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+       JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
+      WHERE c.oid = $1::regclass AND c.relreplident = 'd' AND (p.pubupdate OR p.pubdelete) AND r.prattrs IS NOT NULL
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = $2 AND a.attnum = ANY (r.prattrs::int2[]))
+      ORDER BY p.pubname`,
+    [quoteName(table), by],
+  );
+  return rows.map(({ name }) => ({
+    severity: 'blocks',
+    subject: `publication ${name}`,
+    message: `publishes ${displayName(table)} without its column ${by}, which the new primary key has in it: every UPDATE and DELETE would fail`,
+    hint: 'Add the column to the list that is published, here and at the subscribers.',
+  }));
 }
 
 async function ownedByOthers(client: Queryable, moved: readonly QualifiedName[]): Promise<Finding[]> {

@@ -60,7 +60,8 @@ export async function resolveMoves(
   findings.push(...(await nonUuidValues(client, messages, messagesShape, names.messagesColumns)));
   findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));
   findings.push(...(await suitability(client, messages, moved, null)));
-  findings.push(...(await hangingFindings(client, moved)));
+  const partitioned = { table: names.sessions, by: names.sessionsColumns['status'] ?? 'status' };
+  findings.push(...(await hangingFindings(client, moved, partitioned)));
   for (const { name } of messagesColumns.extra.filter((c) => ADDED_TO_MESSAGES.includes(c.name))) {
     findings.push({
       severity: 'blocks',

@@ -109,6 +109,20 @@ export async function partitionNames(client: Queryable, name: QualifiedName): Pr
   return rows.map((row) => row.name);
 }
 
+/** The partitions that hold a partitioned table's rows, at any depth; null for a table that is not partitioned. */
+export async function leafPartitions(client: Queryable, name: QualifiedName): Promise<QualifiedName[] | null> {
+  const { rows } = await client.query<{ leaves: unknown }>(
+    `SELECT (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('schema', n.nspname, 'name', l.relname) ORDER BY l.oid), '[]')
+               FROM pg_catalog.pg_partition_tree(c.oid) t JOIN pg_catalog.pg_class l ON l.oid = t.relid AND l.relkind = 'r'
+               JOIN pg_catalog.pg_namespace n ON n.oid = l.relnamespace) AS leaves
+       FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) AND c.relkind = 'p'`,
+    [quoteName(name)],
+  );
+  return rows[0] === undefined
+    ? null
+    : z.array(z.object({ schema: z.string(), name: z.string() })).parse(rows[0].leaves);
+}
+
 export async function relationExists(client: Queryable, name: QualifiedName): Promise<boolean> {
   const { rows } = await client.query<{ there: boolean }>('SELECT pg_catalog.to_regclass($1) IS NOT NULL AS there', [
     quoteName(name),

@@ -18,9 +18,24 @@ export interface Dependents {
   readonly views: readonly DependentView[];
   /** CREATE OR REPLACE of the functions, as the server writes them. */
   readonly functions: readonly string[];
+  /** Policies of other tables, publications and statistics, as they are made again. */
+  readonly others: readonly Other[];
 }
 
-const statementRow = z.object({ what: z.string(), drop: z.string().nullable(), create: z.array(z.string()) });
+export interface Other {
+  readonly create: readonly string[];
+  /** Of a policy: the table that has it, quoted, and its name alone. Of statistics: their own name, quoted. */
+  readonly name: string | null;
+  readonly unqualified: string | null;
+}
+
+const statementRow = z.object({
+  what: z.string(),
+  drop: z.string().nullable(),
+  create: z.array(z.string()),
+  name: z.string().nullish().default(null),
+  unqualified: z.string().nullish().default(null),
+});
 
 /** Reads the dependents of tables as they are at this moment. The session's search_path is empty: every name is qualified. */
 export async function readDependents(
@@ -46,11 +61,11 @@ export async function readDependents(
     ],
     create: [
       ...remade.flatMap((view) => createViewSql(view, view.name, orWithoutCasts)),
-      ...[...functions, ...policies].flatMap((row) => row.create.map(orWithoutCasts)),
-      ...rest.flatMap((row) => row.create),
+      ...[...functions, ...policies, ...rest].flatMap((row) => row.create.map(orWithoutCasts)),
     ],
     views,
     functions: functions.flatMap((row) => row.create),
+    others: [...policies, ...rest],
   };
 }
 
@@ -98,7 +113,8 @@ const POLICIES = `
          pg_catalog.format('DROP POLICY %I ON %I.%I', p.polname, n.nspname, c.relname) AS drop,
          pg_catalog.array_remove(ARRAY[${policyDefinition("pg_catalog.format('%I.%I', n.nspname, c.relname)")},
            pg_catalog.format('COMMENT ON POLICY %I ON %I.%I IS ', p.polname, n.nspname, c.relname)
-             || pg_catalog.quote_literal(pg_catalog.obj_description(p.oid, 'pg_policy'))], NULL) AS create
+             || pg_catalog.quote_literal(pg_catalog.obj_description(p.oid, 'pg_policy'))], NULL) AS create,
+         pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, pg_catalog.quote_ident(c.relname) AS unqualified
     FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_policy p ON p.oid = d.objid
     JOIN pg_catalog.pg_class c ON c.oid = p.polrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE d.classid = 'pg_catalog.pg_policy'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
@@ -106,16 +122,17 @@ const POLICIES = `
 
 // A publication goes on publishing what has the name. The table that left it is dropped from it first, under its own
 // name, which is the live one until the swap. A partitioned table is published under its own name only with
-// publish_via_partition_root, which changes nothing for tables that are not partitioned, and stays.
+// publish_via_partition_root, which changes nothing for tables that are not partitioned, and stays; it comes first, as a
+// list of columns or a condition needs it.
 const PUBLICATIONS = `
   SELECT pg_catalog.format('publication %I of %I.%I', p.pubname, n.nspname, c.relname) AS what,
          pg_catalog.format('ALTER PUBLICATION %I DROP TABLE %I.%I', p.pubname, n.nspname, c.relname) AS drop,
-         ARRAY[pg_catalog.format('ALTER PUBLICATION %I ADD TABLE %I.%I', p.pubname, n.nspname, c.relname)
+         CASE WHEN m.partitioned_after AND NOT p.pubviaroot
+              THEN ARRAY[pg_catalog.format('ALTER PUBLICATION %I SET (publish_via_partition_root = true)', p.pubname)] ELSE '{}' END
+         || ARRAY[pg_catalog.format('ALTER PUBLICATION %I ADD TABLE %I.%I', p.pubname, n.nspname, c.relname)
            || coalesce(' (' || (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
                                   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (r.prattrs::int2[])) || ')', '')
-           || coalesce(' WHERE (' || pg_catalog.pg_get_expr(r.prqual, r.prrelid) || ')', '')]
-           || CASE WHEN m.partitioned_after AND NOT p.pubviaroot
-                   THEN ARRAY[pg_catalog.format('ALTER PUBLICATION %I SET (publish_via_partition_root = true)', p.pubname)] ELSE '{}' END AS create
+           || coalesce(' WHERE (' || pg_catalog.pg_get_expr(r.prqual, r.prrelid) || ')', '')] AS create
     FROM pg_catalog.pg_publication_rel r JOIN moved m ON m.oid = r.prrelid JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
     JOIN pg_catalog.pg_class c ON c.oid = r.prrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   UNION ALL
@@ -134,7 +151,8 @@ const STATISTICS = `
            pg_catalog.format('ALTER STATISTICS %I.%I SET STATISTICS ', n.nspname, e.stxname) || nullif(e.stxstattarget, -1),
            pg_catalog.format('ALTER STATISTICS %I.%I OWNER TO %I', n.nspname, e.stxname, pg_catalog.pg_get_userbyid(e.stxowner)),
            pg_catalog.format('COMMENT ON STATISTICS %I.%I IS ', n.nspname, e.stxname)
-             || pg_catalog.quote_literal(pg_catalog.obj_description(e.oid, 'pg_statistic_ext'))], NULL) AS create
+             || pg_catalog.quote_literal(pg_catalog.obj_description(e.oid, 'pg_statistic_ext'))], NULL) AS create,
+         pg_catalog.format('%I.%I', n.nspname, e.stxname) AS name
     FROM pg_catalog.pg_statistic_ext e JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace
    WHERE e.stxrelid IN (SELECT oid FROM moved) ORDER BY 1`;
 

@@ -72,6 +72,8 @@ export interface SwapInput {
   readonly moves: readonly TableMove[];
   /** Names of the target's partitions (unqualified), by move; empty for a plain table. */
   readonly partitions: ReadonlyMap<string, readonly string[]>;
+  /** Partitions that hold rows, by the quoted name of each partitioned table outside that refers to a moved one. */
+  readonly leaves?: ReadonlyMap<string, readonly QualifiedName[]>;
   /** Statements of the plan that need the final names (triggers of the new shape, policies of other tables). */
   readonly live: readonly string[];
   /** What refers to the live tables by OID: dropped before the locks are taken, made again at the very end. */
@@ -82,12 +84,12 @@ export interface SwapInput {
  * The statements of the cutover, run under the locks. All of them are changes of the catalog: none reads a row of a
  * moved table. The foreign keys come back NOT VALID and are validated later without blocking writers.
  */
-export function cutoverSql({ moves, partitions, live, dependents }: SwapInput): string[] {
+export function cutoverSql({ moves, partitions, leaves, live, dependents }: SwapInput): string[] {
   const partitionNames = (move: TableMove, schema: string) =>
     (partitions.get(move.name) ?? []).map((name) => ({ schema, name }));
   const sql: string[] = [];
   for (const move of moves) {
-    for (const { before } of move.incoming) sql.push(dropConstraintSql(before.table, before.name));
+    for (const { before } of move.incoming) sql.push(...dropIncomingSql(before, leaves));
     for (const key of move.sourceForeignKeys) sql.push(dropConstraintSql(key.table, key.name));
     sql.push(...detachChangeLogSql(move.source));
     sql.push(...disownSequencesSql(move));
@@ -114,7 +116,7 @@ export function cutoverSql({ moves, partitions, live, dependents }: SwapInput): 
       for (const table of tables.length > 0 ? tables : [move.source])
         sql.push(addForeignKeySql(key, table, { notValid: true }));
     }
-    for (const { after } of move.incoming) sql.push(addForeignKeySql(after, after.table, { notValid: true }));
+    for (const { after } of move.incoming) sql.push(...addIncomingSql(after, leaves));
     for (const trigger of move.userTriggers)
       sql.push(orWithoutCasts(trigger.definition), ...triggerStateSql(move.source, trigger));
     sql.push(...retypeChangeLogSql(move));
@@ -124,13 +126,13 @@ export function cutoverSql({ moves, partitions, live, dependents }: SwapInput): 
 }
 
 /** The way back: the retired tables take their names again, with their foreign keys, triggers and sequences. */
-export function rollbackSql({ moves, partitions, live, dependents }: SwapInput): string[] {
+export function rollbackSql({ moves, partitions, leaves, live, dependents }: SwapInput): string[] {
   const partitionNames = (move: TableMove, schema: string) =>
     (partitions.get(move.name) ?? []).map((name) => ({ schema, name }));
   const sql: string[] = [...live];
   for (const move of moves) {
     const tables = partitionNames(move, move.source.schema);
-    for (const { after } of move.incoming) sql.push(dropConstraintSql(after.table, after.name));
+    for (const { after } of move.incoming) sql.push(...dropIncomingSql(after, leaves));
     for (const key of move.targetForeignKeys) {
       // Once adopted by the parent, a partition's constraint goes with the parent's.
       for (const table of [move.source, ...tables]) sql.push(dropConstraintSql(table, key.name));
@@ -155,10 +157,27 @@ export function rollbackSql({ moves, partitions, live, dependents }: SwapInput):
   for (const move of moves) {
     sql.push(...ownSequencesSql(move, 'back'), ...identityKindSql(move, 'back'));
     for (const key of move.sourceForeignKeys) sql.push(addForeignKeySql(key, move.source, { notValid: true }));
-    for (const { before } of move.incoming) sql.push(addForeignKeySql(before, before.table, { notValid: true }));
+    for (const { before } of move.incoming) sql.push(...addIncomingSql(before, leaves));
     for (const trigger of move.userTriggers) sql.push(...triggerStateSql(move.source, trigger));
   }
   return [...sql, ...(dependents?.create ?? [])];
+}
+
+/**
+ * The key of a table outside, NOT VALID. A partitioned one takes that only from version 18 on: each of its partitions
+ * does on every one, and the parent adopts them once they are valid.
+ */
+function addIncomingSql(key: ForeignKey, leaves: SwapInput['leaves']): string[] {
+  const parts = key.validated ? leaves?.get(quoteName(key.table)) : undefined;
+  if (parts === undefined) return [addForeignKeySql(key, key.table, { notValid: true })];
+  // Nothing is read where there is no partition.
+  if (parts.length === 0) return [addForeignKeySql(key, key.table, { notValid: false })];
+  return parts.map((part) => addForeignKeySql({ ...key, comment: null }, part, { notValid: true }));
+}
+
+/** The parent's, with what it adopted; and what it did not come to adopt. */
+function dropIncomingSql(key: ForeignKey, leaves: SwapInput['leaves']): string[] {
+  return [key.table, ...(leaves?.get(quoteName(key.table)) ?? [])].map((table) => dropConstraintSql(table, key.name));
 }
 
 /** Moves by SET SCHEMA, through a passage: indexes and constraints keep their names on both sides. */

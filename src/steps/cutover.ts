@@ -1,7 +1,8 @@
 import { type Attachment, readAttachments } from '../db/attachments.ts';
+import type { Queryable } from '../db/connect.ts';
 import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts';
-import { partitionNames } from '../db/describe-table.ts';
-import { displayName, quoteName } from '../db/identifier.ts';
+import { leafPartitions, partitionNames } from '../db/describe-table.ts';
+import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
 import { assertColumnsStand, assertNoColumnIsLost } from '../engine/live-columns.ts';
 import { assertSourcesUnaltered } from '../engine/source-shape.ts';
@@ -18,7 +19,7 @@ import type { ForeignKey, TableMove } from '../move/table-move.ts';
 import { assertNothingLate, recordCarried } from './carried.ts';
 import { assertMovable, withCurrentTables } from './current-tables.ts';
 import { catchUp } from './drain.ts';
-import { validateForeignKey } from './foreign-keys.ts';
+import { validateWithPartitions } from './foreign-keys.ts';
 
 /** Swaps the names in one short transaction, and back again. */
 export function cutoverStep(input: {
@@ -49,9 +50,11 @@ export function cutoverStep(input: {
         lock: null,
         cost: 'beside, before the locks: a materialized view reads what it reads once',
       }));
-      const swap = [...dependents.drop, ...cutoverSql({ moves, partitions, live: input.live(moves), dependents })].map(
-        (sql) => ({ sql, lock, cost: 'catalog only' }),
-      );
+      const leaves = await incomingLeaves(client, moves);
+      const swap = [
+        ...dependents.drop,
+        ...cutoverSql({ moves, partitions, leaves, live: input.live(moves), dependents }),
+      ].map((sql) => ({ sql, lock, cost: 'catalog only' }));
       return [...beside, ...swap];
     },
     apply: async (context) => {
@@ -157,7 +160,20 @@ async function swapInput(
   const { moves, pool } = context;
   const dependents =
     newTable === 'target' ? await hangingOn(pool, moves, partitions) : await readDependents(pool, sourcesOf(moves), []);
-  return { moves, partitions, live, dependents };
+  return { moves, partitions, leaves: await incomingLeaves(pool, moves), live, dependents };
+}
+
+/** The partitions of tables outside that are partitioned. */
+async function incomingLeaves(
+  client: Queryable,
+  moves: readonly TableMove[],
+): Promise<ReadonlyMap<string, readonly QualifiedName[]>> {
+  const leaves = new Map<string, readonly QualifiedName[]>();
+  for (const { before } of moves.flatMap((move) => move.incoming)) {
+    const parts = await leafPartitions(client, before.table);
+    if (parts !== null) leaves.set(quoteName(before.table), parts);
+  }
+  return leaves;
 }
 
 const sourcesOf = (moves: readonly TableMove[]) => moves.map((move) => move.source);
@@ -190,7 +206,7 @@ export function redirected(key: ForeignKey, move: TableMove): ForeignKey {
 async function validateReturned(context: StepContext): Promise<void> {
   for (const move of context.moves) {
     for (const key of [...move.sourceForeignKeys, ...move.incoming.map((i) => i.before)]) {
-      if (key.validated) await validateForeignKey(context, key.table, key);
+      if (key.validated) await validateWithPartitions(context, key.table, key);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { cancelledBy } from '../db/cancel.ts';
 import type { Queryable } from '../db/connect.ts';
 import { outgoingForeignKeys } from '../db/describe-dependents.ts';
-import { partitionNames } from '../db/describe-table.ts';
+import { leafPartitions } from '../db/describe-table.ts';
 import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
 import type { Finding } from '../engine/events.ts';
 import { withLockRetry } from '../engine/retry-ddl.ts';
@@ -31,16 +31,9 @@ export function foreignKeysStep(guide: string): Step {
       ),
     apply: async (context) => {
       for (const move of context.moves) {
-        const partitions = (await partitionNames(context.pool, move.source)).map((name) => ({
-          schema: move.source.schema,
-          name,
-        }));
-        for (const key of move.targetForeignKeys) {
-          if (partitions.length === 0) await validateForeignKey(context, move.source, key);
-          else await validatePartitioned(context, move.source, partitions, key);
-        }
+        for (const key of move.targetForeignKeys) await validateWithPartitions(context, move.source, key);
         for (const { after } of move.incoming)
-          if (after.validated) await validateForeignKey(context, after.table, after);
+          if (after.validated) await validateWithPartitions(context, after.table, after);
       }
       return undefined;
     },
@@ -76,8 +69,19 @@ function saysTheSame(now: ForeignKey, expected: ForeignKey): boolean {
   return said(now) === said(expected);
 }
 
+/** Validates one that stands NOT VALID on the table, or on each of its partitions, whose parent then adopts them. */
+export async function validateWithPartitions(
+  context: StepContext,
+  table: QualifiedName,
+  key: ForeignKey,
+): Promise<void> {
+  const partitions = await leafPartitions(context.pool, table);
+  if (partitions === null) await validateForeignKey(context, table, key);
+  else await validatePartitioned(context, table, partitions, key);
+}
+
 /** Validates one that stands NOT VALID; one that somebody has dropped meanwhile is not missed here. */
-export async function validateForeignKey(context: StepContext, table: QualifiedName, key: ForeignKey): Promise<void> {
+async function validateForeignKey(context: StepContext, table: QualifiedName, key: ForeignKey): Promise<void> {
   if ((await constraintState(context.pool, table, key.name)) !== 'not valid') return;
   const { pool, signal } = context;
   await withLockRetry(
@@ -92,7 +96,7 @@ export async function validateForeignKey(context: StepContext, table: QualifiedN
 async function validatePartitioned(
   context: StepContext,
   parent: QualifiedName,
-  partitions: QualifiedName[],
+  partitions: readonly QualifiedName[],
   key: ForeignKey,
 ): Promise<void> {
   if ((await constraintState(context.pool, parent, key.name)) === 'valid') return;

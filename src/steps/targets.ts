@@ -1,5 +1,5 @@
 import { type Client, inTransaction } from '../db/connect.ts';
-import { relationExists } from '../db/describe-table.ts';
+import { leafPartitions, relationExists } from '../db/describe-table.ts';
 import { displayName, quoteName } from '../db/identifier.ts';
 import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { TandemError } from '../engine/errors.ts';
@@ -37,7 +37,9 @@ export function targetsStep(input: {
         if (first && (await relationExists(client, first.target))) return 'they stand already';
         for (const sql of await input.statements(moves, (move) => input.carry(client, move)))
           await accepted(client, sql);
-        for (const sql of await tryDependentsSql(client, moves)) await accepted(client, sql);
+        const partitioned: TableMove[] = [];
+        for (const move of moves) if ((await leafPartitions(client, move.target)) !== null) partitioned.push(move);
+        for (const sql of await tryDependentsSql(client, moves, partitioned)) await accepted(client, sql);
         return moves.map((move) => displayName(move.target)).join(', ');
       }),
     verify: async ({ pool, moves }) => {
@@ -64,8 +66,8 @@ async function accepted(client: Client, sql: string): Promise<void> {
     await client.query(sql);
   } catch (error) {
     const state = sqlStateOf(error);
-    // 22: a constant that is no value of the new type.
-    const refused = /^(?:42|22)/.test(state ?? '') && state !== SqlState.insufficientPrivilege;
+    // 22: a constant that is no value of the new type. 0A: a condition of a publication on an enum.
+    const refused = /^(?:0A|22|42)/.test(state ?? '') && state !== SqlState.insufficientPrivilege;
     if (!refused || !(error instanceof Error)) throw error;
     throw new TandemError('TD017', `Something that hangs on the live table cannot be carried over: ${error.message}.`, {
       hint: 'Drop or change it before the move (a condition on a column that becomes an enum must not cast it to text), and make it again afterwards.',

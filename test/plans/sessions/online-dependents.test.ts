@@ -86,6 +86,59 @@ test('what hangs on the tables is carried over the cutover, and back again', asy
   expect(await hanging()).toEqual(before);
 });
 
+test('a publication keeps its condition and its columns where the table becomes a partitioned one', async () => {
+  await database.pool.query(
+    "CREATE PUBLICATION feed FOR TABLE public.sessions (id, status, title) WHERE (title <> 'hidden') WITH (publish = 'insert')",
+  );
+  const published = async () =>
+    (await database.pool.query('SELECT tablename, attnames::text, rowfilter FROM pg_publication_tables')).rows;
+  const before = await published();
+  expect(before).toHaveLength(1);
+  const tandem = tandemOn(database);
+  await tandem.migrate();
+  expect(await published()).toEqual(before);
+  await tandem.rollback();
+  expect(await published()).toEqual(before);
+});
+
+test('partitioned tables that refer to the tables go along, and back', async () => {
+  await database.pool.query(`
+    CREATE TABLE public.visits (session_id uuid NOT NULL CONSTRAINT visited REFERENCES public.sessions (id) ON DELETE CASCADE, year int)
+      PARTITION BY LIST (year);
+    CREATE TABLE public.visits_25 PARTITION OF public.visits FOR VALUES IN (2025);
+    CREATE TABLE public.visits_rest PARTITION OF public.visits DEFAULT PARTITION BY LIST (year);
+    CREATE TABLE public.visits_26 PARTITION OF public.visits_rest FOR VALUES IN (2026);
+    COMMENT ON CONSTRAINT visited ON public.visits IS 'by its visitor';
+    CREATE TABLE public.likes (message_id uuid REFERENCES public.messages (id), year int) PARTITION BY LIST (year);
+    INSERT INTO public.visits SELECT id, 2025 + (row_number() OVER () % 2) FROM public.sessions`);
+  const keys = async (to: string) =>
+    (
+      await database.pool.query<{ key: string }>(
+        `SELECT conrelid::regclass || ' ' || conname || ' ' || convalidated || ' ' || (conparentid <> 0) || coalesce(obj_description(oid, 'pg_constraint'), '') AS key
+           FROM pg_constraint WHERE contype = 'f' AND confrelid = $1::regclass AND conrelid::regclass::text ~ 'visits|likes' ORDER BY 1`,
+        [to],
+      )
+    ).rows.map((row) => row.key);
+  const before = await keys('public.sessions');
+  expect(before).toHaveLength(4);
+  const visits = async () => (await database.pool.query('SELECT count(*)::int AS rows FROM public.visits')).rows[0];
+
+  const tandem = tandemOn(database);
+  await tandem.migrate();
+  expect(await keys('private.session_keys')).toEqual(before);
+  expect(await keys('public.messages')).toEqual(['public.likes likes_message_id_fkey true false']);
+  expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+  await database.pool.query('DELETE FROM public.sessions WHERE id IN (SELECT session_id FROM public.visits LIMIT 2)');
+  expect(await visits()).toEqual({ rows: 298 });
+
+  await tandem.rollback();
+  expect(await keys('public.sessions')).toEqual(before);
+  expect(await keys('public.messages')).toEqual(['public.likes likes_message_id_fkey true false']);
+  await tandem.migrate();
+  await tandem.finish();
+  expect(await keys('private.session_keys')).toEqual(before);
+});
+
 test('conditions on a column that becomes an enum are carried with constants that have no type', async () => {
   await database.pool.query(`
     CREATE VIEW public.active_sessions AS SELECT id, title FROM public.sessions WHERE status = 'active' AND title <> 'it''s::text';

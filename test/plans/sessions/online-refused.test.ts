@@ -123,6 +123,12 @@ const refusals: Refusal[] = [
     says: 'publication everything: publishes all tables',
   },
   {
+    name: 'a publication of the columns that the old primary key needs, and not the new one',
+    sql: `CREATE PUBLICATION feed FOR TABLE public.sessions (id, title);
+      CREATE PUBLICATION inserts FOR TABLE public.sessions (id, title) WITH (publish = 'insert')`,
+    says: /^publication feed: publishes public\.sessions without its column status[^\n]*$/m,
+  },
+  {
     name: 'a rule',
     sql: 'CREATE RULE keep AS ON DELETE TO public.sessions DO INSTEAD NOTHING',
     says: /public\.sessions: rule keep on table (public\.)?sessions/,
@@ -226,6 +232,22 @@ describe('before a row is copied, a run is refused for what the new types do not
       sql: `CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER on_archive BEFORE UPDATE ON public.sessions FOR EACH ROW WHEN (NEW.status LIKE 'arch%') EXECUTE FUNCTION public.f()`,
       says: 'on_archive',
+    },
+    {
+      name: 'a policy of another table',
+      sql: `CREATE TABLE public.notes (session_id uuid); CREATE VIEW public.s AS SELECT * FROM public.sessions;
+        CREATE POLICY open ON public.notes USING (EXISTS (SELECT FROM public.s WHERE s.id = notes.session_id AND s.status LIKE 'a%'))`,
+      says: 'CREATE POLICY open',
+    },
+    {
+      name: "a publication's condition",
+      sql: "CREATE PUBLICATION feed FOR TABLE public.messages WHERE (type <> 'system') WITH (publish = 'insert')",
+      says: 'ALTER PUBLICATION feed',
+    },
+    {
+      name: 'statistics',
+      sql: 'CREATE STATISTICS public.stats ON lower(status) FROM public.sessions',
+      says: 'CREATE STATISTICS',
     },
   ])('$name', async ({ sql, says }) => {
     await query(sql);
