@@ -13,13 +13,16 @@ export const MINIMUM_SERVER_VERSION = 15;
 
 /**
  * What a role, a database or a server may have set for its sessions: what would end a long statement of ours, what would
- * let a statement read an older snapshot than the locks it waited for, and how values are spelt as text, which keys are
- * compared by.
+ * let a statement read an older snapshot than the locks it waited for, how values are spelt as text, which keys are
+ * compared by, how the server writes names and reads SQL, and whether a read-only look at policies is filtered or refused.
+ * Nothing that is read once is worth compiling: a look at a large catalog would take longer than the locks may be held.
  */
 const SESSION = `SET search_path = ''; SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0;
   SET lock_timeout = 0; SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off;
   SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 1;
-  SET bytea_output = 'hex';
+  SET bytea_output = 'hex'; SET quote_all_identifiers = off; SET standard_conforming_strings = on; SET array_nulls = on;
+  SET transform_null_equals = off; SET xmloption = 'content'; SET row_security = on; SET enable_partition_pruning = on;
+  SET check_function_bodies = on; SET jit = off;
   SELECT pg_catalog.set_config('transaction_timeout', '0', false)
    WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL`;
 

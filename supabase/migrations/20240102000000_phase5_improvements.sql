@@ -1113,7 +1113,7 @@ set jit = off
 as $function$
 declare
   since constant timestamptz := coalesce(request.since, '-infinity');
-  found uuid[];
+  hits uuid[];
 begin
   if request.session_id is not null then
     return array(
@@ -1129,7 +1129,7 @@ begin
   end if;
 
   if request.reader is not null then
-    found := array(
+    hits := array(
       select m.id from (
         select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search
           from "public"."messages" n
@@ -1139,11 +1139,11 @@ begin
        where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
        order by m.created_at desc fetch first (most) rows with ties
     );
-    if cardinality(found) < enough and exists (
+    if cardinality(hits) < enough and exists (
       select from "public"."messages" m where m."user_id" = request.reader and m."created_at" >= since
        order by m."created_at" desc offset newest limit 1
     ) then
-      found := array(
+      hits := array(
         select m.id from (
           -- As an array: only the text index can serve that.
           select n."id" as id, n."created_at" as created_at from "public"."messages" n
@@ -1154,10 +1154,10 @@ begin
         ) m order by m.created_at desc fetch first (most) rows with ties
       );
     end if;
-    return found;
+    return hits;
   end if;
 
-  found := array(
+  hits := array(
     select m.id from (
       select n."id" as id, n."type" as type, n."content" as content, n."created_at" as created_at, n.language, n.content_search
         from "public"."messages" n
@@ -1166,10 +1166,10 @@ begin
      where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
      order by m.created_at desc fetch first (most) rows with ties
   );
-  if cardinality(found) < enough and exists (
+  if cardinality(hits) < enough and exists (
     select from "public"."messages" m where m."created_at" >= since order by m."created_at" desc offset newest limit 1
   ) then
-    found := array(
+    hits := array(
       select m.id from (
         select n."id" as id, n."created_at" as created_at from "public"."messages" n
          where n.content_search @@ request.in_any_language and n."created_at" >= since
@@ -1178,7 +1178,7 @@ begin
       ) m order by m.created_at desc fetch first (most) rows with ties
     );
   end if;
-  return found;
+  return hits;
 end
 $function$;
 

@@ -64,7 +64,7 @@ set jit = off
 as $function$
 declare
   since constant timestamptz := coalesce(request.since, '-infinity');
-  found uuid[];
+  hits uuid[];
 begin
   if request.session_id is not null then
     return array(
@@ -80,7 +80,7 @@ begin
   end if;
 
   if request.reader is not null then
-    found := array(
+    hits := array(
       select m.id from (
         select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search
           from {{messages}} n
@@ -90,11 +90,11 @@ begin
        where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
        order by m.created_at desc fetch first (most) rows with ties
     );
-    if cardinality(found) < enough and exists (
+    if cardinality(hits) < enough and exists (
       select from {{messages}} m where m.{{messages.user_id}} = request.reader and m.{{messages.created_at}} >= since
        order by m.{{messages.created_at}} desc offset newest limit 1
     ) then
-      found := array(
+      hits := array(
         select m.id from (
           -- As an array: only the text index can serve that.
           select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
@@ -105,10 +105,10 @@ begin
         ) m order by m.created_at desc fetch first (most) rows with ties
       );
     end if;
-    return found;
+    return hits;
   end if;
 
-  found := array(
+  hits := array(
     select m.id from (
       select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search
         from {{messages}} n
@@ -117,10 +117,10 @@ begin
      where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
      order by m.created_at desc fetch first (most) rows with ties
   );
-  if cardinality(found) < enough and exists (
+  if cardinality(hits) < enough and exists (
     select from {{messages}} m where m.{{messages.created_at}} >= since order by m.{{messages.created_at}} desc offset newest limit 1
   ) then
-    found := array(
+    hits := array(
       select m.id from (
         select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
          where n.content_search @@ request.in_any_language and n.{{messages.created_at}} >= since
@@ -129,7 +129,7 @@ begin
       ) m order by m.created_at desc fetch first (most) rows with ties
     );
   end if;
-  return found;
+  return hits;
 end
 $function$;
 
