@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backupsSchema, monitoringSchema } from './keeper/monitoring-config.ts';
 
 /** Where a column comes from: the name it has in the live table, or an expression over the live row `s`. */
 const columnSource = z.union([
@@ -67,6 +68,10 @@ export const sessionsConfigSchema = z.strictObject({
       purgeAfterDays: days.default(null),
     })
     .optional(),
+  /** What the keeper watches, and whom it tells. */
+  monitoring: monitoringSchema,
+  /** Backups that the keeper makes by itself; left out, it makes none. */
+  backups: backupsSchema,
 });
 export type SessionsConfig = z.infer<typeof sessionsConfigSchema>;
 

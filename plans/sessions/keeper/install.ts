@@ -6,6 +6,8 @@ import { planStatements } from '../templates.ts';
 
 /** Advisory lock key (two int4: "tand", 2): two keepers that start at once would create the same objects. */
 const LOCK = [0x74616e64, 2];
+/** In this order: `keeper` makes the schema. */
+const FILES = ['keeper', 'keeper-monitoring'];
 
 /**
  * Creates schema `keeper` where it is missing, and puts the trigger that keeps held sessions back on the registry, which
@@ -18,7 +20,7 @@ export async function installKeeper(pool: Pool, names: SessionsNames): Promise<v
   await inTransaction(pool, async (client) => {
     await client.query('SELECT pg_catalog.pg_advisory_xact_lock($1, $2)', LOCK);
     await client.query("SET LOCAL lock_timeout = '2s'");
-    for (const sql of planStatements('keeper', names, 'live')) await client.query(sql);
+    for (const file of FILES) for (const sql of planStatements(file, names, 'live')) await client.query(sql);
   });
 }
 
