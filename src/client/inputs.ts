@@ -19,13 +19,16 @@ export type Inputs = ReturnType<typeof inputsOf>;
 
 export const id = z.guid();
 
+const HALF_CHARACTER = /\p{Surrogate}/u;
+
 export function inputsOf(limits: Limits) {
-  // PostgreSQL's text holds every character but this one.
+  // PostgreSQL's text holds every character but NUL, and the driver writes U+FFFD for half of one that a cut left behind.
   const text = (most: number) =>
     z
       .string()
       .max(most)
-      .refine((value) => !value.includes('\0'), 'holds a NUL character');
+      .refine((value) => !value.includes('\0'), 'holds a NUL character')
+      .refine((value) => !HALF_CHARACTER.test(value), 'holds half of a character (a lone surrogate)');
   const said = (most: number) => text(most).refine((value) => value.trim() !== '', 'is empty');
   const score = z.number().int().min(0).max(100).nullable().optional();
   const page = { limit: z.number().int().min(1).max(limits.page).default(20), after: z.string().nullish() };
@@ -66,9 +69,20 @@ export function inputsOf(limits: Limits) {
 
 /** @throws StoreError `invalid_value` that names each value and what is wrong with it */
 export function parseInput<Shape extends z.ZodType>(shape: Shape, value: unknown): z.output<Shape> {
-  const parsed = shape.safeParse(value);
+  const parsed = safeParse(shape, value);
   if (parsed.success) return parsed.data;
   throw new StoreError('invalid_value', 'A value is refused.', { detail: z.prettifyError(parsed.error) });
+}
+
+function safeParse<Shape extends z.ZodType>(shape: Shape, value: unknown): z.ZodSafeParseResult<z.output<Shape>> {
+  try {
+    return shape.safeParse(value);
+  } catch (error) {
+    // JSON of some thousand levels: the stack ends before the value does.
+    if (error instanceof RangeError)
+      throw new StoreError('invalid_value', 'A value is nested too deeply.', { cause: error });
+    throw error;
+  }
 }
 
 /** @throws StoreError `unexpected_row` for rows that are not of the types this version was generated from */

@@ -98,9 +98,9 @@ export const searchOptions = z.strictObject({
   language: sessionLanguage.optional(),
   type: messageType.optional(),
   since: z.date().optional(),
-  sort: z.string().max(200).optional(),
+  sort: z.enum(['rank', 'newest']).optional(),
   typing: z.boolean().optional(),
   correct_spelling: z.boolean().optional(),
-  max_results: z.number().int().optional(),
-  page_offset: z.number().int().optional(),
+  max_results: z.int32().optional(),
+  page_offset: z.int32().optional(),
 });

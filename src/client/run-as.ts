@@ -61,6 +61,12 @@ async function inCallersTransaction(
 ): Promise<QueryResult> {
   const client = await pool.connect();
   let broken = false;
+  // A connection that is lost tells its queries, and then everybody: an error that nobody listens to ends the process, and
+  // the pool listens only to those that are idle.
+  const lost = () => {
+    broken = true;
+  };
+  client.on('error', lost);
   try {
     const settings = [JSON.stringify(claims), userId ?? ''];
     return await resultOf(client, [
@@ -70,10 +76,12 @@ async function inCallersTransaction(
       () => client.query('COMMIT'),
     ]);
   } catch (error) {
-    broken = isConnectionLoss(error) || !(await rolledBack(client));
+    broken ||= isConnectionLoss(error) || !(await rolledBack(client));
     throw error;
   } finally {
     client.release(broken);
+    // Only now: in between nobody would listen.
+    client.off('error', lost);
   }
 }
 

@@ -9,6 +9,7 @@ const codes = {
   invalid_caller: 'TD064',
   conflict: 'TD065',
   unexpected_row: 'TD066',
+  timed_out: 'TD067',
   connection_lost: 'TD021',
 } as const;
 
@@ -29,18 +30,16 @@ export class StoreError extends TandemError {
   }
 }
 
-/** SQLSTATEs that speak of a value: out of range, too long, no such label, NULL, a check that fails. */
+/** Class 22: out of range, no such label, not of the type. And 23502, 23514; 54000, 54001: larger or deeper than the server takes. */
+function isAboutValue(state: string): boolean {
+  return state.startsWith('22') || VALUE_STATES.has(state);
+}
+
 const VALUE_STATES = new Set<string>([
-  SqlState.invalidText,
   SqlState.notNullViolation,
   SqlState.checkViolation,
   SqlState.programLimitExceeded,
-  '22001',
-  '22003',
-  '22007',
-  '22008',
-  '22021',
-  '22P05',
+  SqlState.statementTooComplex,
 ]);
 
 /** A second session under one id, in another partition: refused by reference and not by a unique key. */
@@ -58,10 +57,13 @@ export function storeFailure(error: unknown): unknown {
   }
   const state = sqlStateOf(error);
   if (state === null) return error;
-  if (VALUE_STATES.has(state)) return new StoreError('invalid_value', 'The server refuses a value.', said);
+  if (isAboutValue(state)) return new StoreError('invalid_value', 'The server refuses a value.', said);
   switch (state) {
     case SqlState.insufficientPrivilege:
       return new StoreError('not_allowed', 'The caller may not do this.', said);
+    // A session that the keeper holds.
+    case SqlState.restrictViolation:
+      return new StoreError('not_allowed', 'Something keeps the row as it is.', said);
     case SqlState.uniqueViolation:
       return new StoreError('already_exists', 'There is a row with this id.', said);
     case SqlState.foreignKeyViolation:
@@ -71,6 +73,9 @@ export function storeFailure(error: unknown): unknown {
     case SqlState.serializationFailure:
     case SqlState.deadlockDetected:
       return new StoreError('conflict', 'Others changed the same rows at that moment, again and again.', said);
+    case SqlState.queryCanceled:
+    case SqlState.lockNotAvailable:
+      return new StoreError('timed_out', 'It took longer than the server allows.', said);
     default:
       return error;
   }

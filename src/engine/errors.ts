@@ -47,6 +47,7 @@ export const errorCodes = {
   TD064: { name: 'invalid_caller', exit: ExitCode.usage },
   TD065: { name: 'conflict', exit: ExitCode.interrupted },
   TD066: { name: 'unexpected_row', exit: ExitCode.failedCheck },
+  TD067: { name: 'timed_out', exit: ExitCode.interrupted },
   TD099: { name: 'internal', exit: ExitCode.failedCheck },
 } as const satisfies Record<string, { name: string; exit: ExitCode }>;
 

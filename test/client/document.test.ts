@@ -62,6 +62,7 @@ test('every kind of error is in the table, and has its code', () => {
     'invalid_caller',
     'conflict',
     'unexpected_row',
+    'timed_out',
     'connection_lost',
   ];
   expect(listed.filter((kind) => kind !== 'kind')).toEqual(kinds);

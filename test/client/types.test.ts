@@ -28,6 +28,8 @@ test('what cannot be does not compile', () => {
     feedback.record({ message_id: 'x', overall_score: 'high' }),
     // @ts-expect-error no such option
     search('x', { limit: 1 }),
+    // @ts-expect-error no such order
+    search('x', { sort: 'oldest' }),
   ];
   expectTypeOf(never).toBeFunction();
 });
