@@ -1,4 +1,4 @@
-import { parseName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
+import { parseName, type QualifiedName, quoteIdent, quoteName, suffixed } from '../../src/db/identifier.ts';
 import { TandemError } from '../../src/engine/errors.ts';
 import type { ColumnSource, SessionsConfig } from './config.ts';
 import { messagesShape, type ShapeColumn, sessionsShape } from './shape.ts';
@@ -34,15 +34,15 @@ export function sessionsNames(config: SessionsConfig): SessionsNames {
   return {
     sessions,
     messages,
-    sessionsTarget: { schema: 'tandem', name: `${sessions.name}_partitioned` },
-    messagesTarget: { schema: 'tandem', name: `${messages.name}_target` },
-    sessionsRetired: { schema: 'tandem', name: `${sessions.name}_backup` },
-    messagesRetired: { schema: 'tandem', name: `${messages.name}_backup` },
+    sessionsTarget: { schema: 'tandem', name: suffixed(sessions.name, '_partitioned') },
+    messagesTarget: { schema: 'tandem', name: suffixed(messages.name, '_target') },
+    sessionsRetired: { schema: 'tandem', name: suffixed(sessions.name, '_backup') },
+    messagesRetired: { schema: 'tandem', name: suffixed(messages.name, '_backup') },
     registry: { schema: 'private', name: 'session_keys' },
     partitions: {
-      active: `${sessions.name}_active`,
-      archived: `${sessions.name}_archived`,
-      deleted: `${sessions.name}_deleted`,
+      active: suffixed(sessions.name, '_active'),
+      archived: suffixed(sessions.name, '_archived'),
+      deleted: suffixed(sessions.name, '_deleted'),
     },
     sessionsColumns: columnNames(sessionsShape, config.sessions.columns),
     messagesColumns: columnNames(messagesShape, config.messages.columns),

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { sessionsConfigSchema } from '../../../plans/sessions/config.ts';
+import { sessionsNames } from '../../../plans/sessions/names.ts';
 import { catalogDifference } from '../../../src/db/catalog-snapshot.ts';
+import { partitionNames } from '../../../src/db/describe-table.ts';
 import { quoteIdent } from '../../../src/db/identifier.ts';
 import { flatWithRows } from '../../engine/flat-database.ts';
 import { catalogOf, rowsOf } from '../../engine/snapshot.ts';
@@ -15,6 +18,8 @@ const further = (table: string, own: number, upTo: number) =>
    UPDATE public.${table} SET c0 = 'first', c1 = 1, c${upTo - own - 1} = NULL, c${upTo - own - 2} = NULL;`;
 const weird = 'Weird "name';
 const other = 'Ünï';
+/** 62 bytes, and so the same where a suffix is cut off. */
+const LONG = 'ß'.repeat(31);
 
 interface Odd {
   readonly name: string;
@@ -58,6 +63,12 @@ const odd: Odd[] = [
     schema: other,
     tables: ['Sitzung 🦜', 'messages'],
   },
+  {
+    name: 'with names as long as names may be, of characters of two bytes',
+    sql: `ALTER TABLE public.sessions RENAME TO "${LONG}1"; ALTER TABLE public.messages RENAME TO "${LONG}2"`,
+    config: { sessions: { table: `public."${LONG}1"` }, messages: { table: `public."${LONG}2"` } },
+    tables: [`${LONG}1`, `${LONG}2`],
+  },
 ];
 
 test('messages with 1,600 columns, which leaves no room for those that are added, are refused before anything is changed', async () => {
@@ -90,6 +101,10 @@ test.each(odd)(
     const tandem = tandemOn(database, config);
     expect(await tandem.migrate()).toMatchObject({ phase: 'baking', rows: rows.sessions + rows.messages });
     expect(await count()).toEqual(rows);
+    // By the names that the plan calls them, and none of them cut short by the server.
+    const { partitions } = sessionsNames(sessionsConfigSchema.parse(config ?? {}));
+    const named = await partitionNames(database.pool, { schema, name: tables[0] });
+    expect(named).toEqual(Object.values(partitions));
     expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
     // The drain writes every column, too.
     const table = `${quoteIdent(schema)}.${quoteIdent(tables[1])}`;
