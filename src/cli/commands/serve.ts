@@ -3,9 +3,10 @@ import { addSessionsMetrics } from '../../../plans/sessions/keeper/metrics.ts';
 import { writePolicy } from '../../../plans/sessions/keeper/policy.ts';
 import { defaultTaskSettings, keeperTasks } from '../../../plans/sessions/keeper/tasks.ts';
 import { ExitCode } from '../../engine/errors.ts';
-import { parseListen, startHttp } from '../../keeper/http.ts';
 import { type KeeperEvent, runKeeper } from '../../keeper/keeper.ts';
 import { createMetrics } from '../../keeper/metrics.ts';
+import { startHttp } from '../../server/http.ts';
+import { parseListen } from '../../server/listen.ts';
 import { type PlanOptions, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { withKeeper } from '../open-keeper.ts';
@@ -20,11 +21,12 @@ export function serveCommand(program: Command, run: RunCommand): void {
       'Stay, and keep the result healthy: archive idle sessions, refresh session_stats, bring the retired tables up to date while a migration bakes; serve /metrics for Prometheus, /healthz and /readyz. Several may run: one works, the others wait for its lease to end. Writes JSON, one event a line.',
     )
     .option('--listen <address>', 'host:port; beyond this machine, TANDEM_TOKEN must be set', LISTEN)
+    .option('--allow-host <names...>', 'names under which it may be asked beside this machine’s own')
     .option('--read-only', 'run no task, only serve');
   withExamples(command, [
     ['tandem serve'],
     ['tandem serve --listen 127.0.0.1:9000 --read-only', 'figures, and nothing else'],
-  ]).action((options: PlanOptions & { listen: string; readOnly?: boolean }) =>
+  ]).action((options: PlanOptions & { listen: string; allowHost?: string[]; readOnly?: boolean }) =>
     run(async (terminal) => {
       const listen = parseListen(options.listen);
       return withKeeper(options, async ({ pool, names, wanted }) => {
@@ -34,7 +36,8 @@ export function serveCommand(program: Command, run: RunCommand): void {
         const collect = addSessionsMetrics(metrics.registry, pool, names);
         const http = await startHttp({
           listen,
-          token: process.env['TANDEM_TOKEN'] ?? null,
+          token: process.env['TANDEM_TOKEN'] || null,
+          allowedHosts: options.allowHost ?? [],
           metrics: async () => {
             await collect();
             return metrics.registry.metrics();

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type HttpServer, parseListen, startHttp } from '../../src/keeper/http.ts';
+import { type HttpServer, startHttp } from '../../src/server/http.ts';
+import { parseListen } from '../../src/server/listen.ts';
 
 let server: HttpServer | null = null;
 afterEach(async () => {
@@ -8,10 +9,13 @@ afterEach(async () => {
   server = null;
 });
 
-async function serve(options: { host?: string; token?: string; ready?: () => Promise<void> } = {}): Promise<string> {
+async function serve(
+  options: { host?: string; token?: string; allowedHosts?: string[]; ready?: () => Promise<void> } = {},
+): Promise<string> {
   server = await startHttp({
     listen: { host: options.host ?? '127.0.0.1', port: 0 },
     token: options.token ?? null,
+    allowedHosts: options.allowedHosts ?? [],
     metrics: async () => 'tandem_up 1\n',
     ready: options.ready ?? (async () => undefined),
   });
@@ -49,6 +53,15 @@ test('on this machine, answers to the names of this machine only', async () => {
   expect(await statusFor(`${url}/metrics`, 'localhost:9787')).toBe(200);
   expect(await statusFor(`${url}/metrics`, '[::1]:9787')).toBe(200);
   expect(await statusFor(`${url}/metrics`, 'evil.example')).toBe(421);
+});
+
+test('names of a proxy before it are told to it, and beyond this machine an address is no name', async () => {
+  const url = await serve({ allowedHosts: ['tandem.example'] });
+  expect(await statusFor(`${url}/metrics`, 'tandem.example')).toBe(200);
+  await server?.close();
+  const wide = (await serve({ host: '0.0.0.0', token: 'secret' })).replace('0.0.0.0', '127.0.0.1');
+  expect(await statusFor(`${wide}/healthz`, 'evil.example')).toBe(421);
+  expect(await statusFor(`${wide}/healthz`, '192.0.2.1:9787')).toBe(401);
 });
 
 test('beyond this machine, refuses to start without a token, and asks for it', async () => {
