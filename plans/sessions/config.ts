@@ -68,6 +68,16 @@ export const sessionsConfigSchema = z.strictObject({
       purgeAfterDays: days.default(null),
     })
     .optional(),
+  /** How the keeper keeps session_stats. Left out, the policy in the database stays as it is. */
+  statistics: z
+    .strictObject({
+      refreshEverySeconds: z.number().positive().default(60),
+      /** At most this share of the time goes into folding and refreshing: what costs more is done less often. */
+      share: z.number().positive().max(1).default(0.05),
+      /** How often every session is counted anew, to find figures that are wrong; null: never. */
+      recountEveryHours: z.number().positive().nullable().default(24),
+    })
+    .optional(),
   /** What the keeper watches, and whom it tells. */
   monitoring: monitoringSchema,
   /** Backups that the keeper makes by itself; left out, it makes none. */

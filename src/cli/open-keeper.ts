@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { installKeeper } from '../../plans/sessions/keeper/install.ts';
 import type { ArchivePolicy } from '../../plans/sessions/keeper/policy.ts';
+import type { StatsPolicy } from '../../plans/sessions/keeper/stats-policy.ts';
 import { type SessionsNames, sessionsNames } from '../../plans/sessions/names.ts';
 import { loadConfig } from './config-file.ts';
 import { type PlanOptions, withDatabase } from './connection.ts';
@@ -10,6 +11,8 @@ export interface Keeper {
   readonly names: SessionsNames;
   /** What the plan file says of archiving; null where it says nothing, and the table's policy stands. */
   readonly wanted: ArchivePolicy | null;
+  /** What it says of the statistics. */
+  readonly wantedStats: StatsPolicy | null;
 }
 
 /** Connects to a migrated database, with the keeper's tables in it. */
@@ -18,6 +21,6 @@ export async function withKeeper<T>(options: PlanOptions, work: (keeper: Keeper)
   const names = sessionsNames(config);
   return withDatabase(options, { writes: true }, async (pool) => {
     await installKeeper(pool, names);
-    return work({ pool, names, wanted: config.archiving ?? null });
+    return work({ pool, names, wanted: config.archiving ?? null, wantedStats: config.statistics ?? null });
   });
 }

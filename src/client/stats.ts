@@ -4,7 +4,7 @@ import { type SessionStats, sessionStats } from './rows.ts';
 import type { Run } from './run-as.ts';
 import type { Tables } from './tables.ts';
 
-/** Figures per status, as of the last refresh: the caller's own; as the service, those of one user or of all. */
+/** Figures per status: the caller's own, as of now; as the service, those of one user or of all, as of the last refresh. */
 export type Stats = (of?: z.input<Inputs['statsOf']>) => Promise<readonly SessionStats[]>;
 
 export function statsOf(run: Run, tables: Tables, inputs: Inputs): Stats {

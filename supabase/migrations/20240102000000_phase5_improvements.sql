@@ -802,53 +802,490 @@ revoke all on "public".message_feedback from public, anon, authenticated, servic
 grant select, insert, update, delete on "public".message_feedback to authenticated;
 grant all on "public".message_feedback to service_role;
 
--- Figures per user and status, counted ahead. Every statement can be run again.
+-- What is counted ahead for each session, and the queue of changes that are not counted in yet. Every statement can be
+-- run again. Triggers (session-changes.sql) append to the queue what a statement adds to a session; a fold takes entries
+-- out and adds them to the rollup. At any moment, and in any one snapshot, rollup and queue together say what counting
+-- anew would: an entry and the rows that it speaks of are committed together, so a snapshot sees both or neither.
+
+create table if not exists private.session_rollup (
+  session_id uuid not null constraint session_rollup_pkey primary key,
+  messages integer not null,
+  text_messages integer not null,
+  audio_messages integer not null,
+  system_messages integer not null,
+  overall_sum bigint not null,
+  overall_count integer not null,
+  grammar_sum bigint not null,
+  grammar_count integer not null,
+  vocabulary_sum bigint not null,
+  vocabulary_count integer not null,
+  fluency_sum bigint not null,
+  fluency_count integer not null,
+  pronunciation_sum bigint not null,
+  pronunciation_count integer not null,
+  first_message timestamptz,
+  last_message timestamptz
+) with (fillfactor = 80);
+
+comment on table private.session_rollup is
+  'Messages and scores of each session that has messages, as of the last fold of session_changes. Holds nothing of the session itself: what changes there is no matter of the rollup.';
+
+-- No key and no sequence: writers only append, and meet nobody. session_id is null where every session is to be counted
+-- anew; recount, where the figures of this entry do not say what became of the session.
+create table if not exists private.session_changes (
+  session_id uuid,
+  recount boolean not null default false,
+  messages integer not null default 0,
+  text_messages integer not null default 0,
+  audio_messages integer not null default 0,
+  system_messages integer not null default 0,
+  overall_sum bigint not null default 0,
+  overall_count integer not null default 0,
+  grammar_sum bigint not null default 0,
+  grammar_count integer not null default 0,
+  vocabulary_sum bigint not null default 0,
+  vocabulary_count integer not null default 0,
+  fluency_sum bigint not null default 0,
+  fluency_count integer not null default 0,
+  pronunciation_sum bigint not null default 0,
+  pronunciation_count integer not null default 0,
+  first_message timestamptz,
+  last_message timestamptz
+-- Every fold leaves as many dead rows as it took: they are cleared away by their number, not by their share. Giving the
+-- empty end of the file back would lock writers out for a moment, and it is needed again a minute later.
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
+
+comment on table private.session_changes is
+  'What was written to messages and message_feedback since the last fold, as additions to session_rollup. Appended to by triggers.';
+
+create index if not exists session_changes_session_id_idx on private.session_changes (session_id);
+
+-- One row: whoever changes the rollup holds it, and leaves another version behind.
+create table if not exists private.session_rollup_state (
+  only_row boolean not null default true constraint session_rollup_state_pkey primary key
+    constraint session_rollup_state_only_row_check check (only_row),
+  version bigint not null default 0
+);
+insert into private.session_rollup_state default values on conflict do nothing;
+
+alter table private.session_rollup enable row level security;
+alter table private.session_changes enable row level security;
+alter table private.session_rollup_state enable row level security;
+revoke all on private.session_rollup, private.session_changes, private.session_rollup_state
+from public, anon, authenticated, service_role;
+
+-- Counting anew, for whichever sessions are asked for: a condition on session_id reaches both tables.
+create or replace view private.session_counts with (security_invoker = true) as
+select
+  counted.session_id,
+  count(counted.type)::integer as messages,
+  (count(*) filter (where counted.type = 'text'))::integer as text_messages,
+  (count(*) filter (where counted.type = 'audio'))::integer as audio_messages,
+  (count(*) filter (where counted.type = 'system'))::integer as system_messages,
+  coalesce(sum(counted.overall_score), 0)::bigint as overall_sum,
+  count(counted.overall_score)::integer as overall_count,
+  coalesce(sum(counted.grammar_score), 0)::bigint as grammar_sum,
+  count(counted.grammar_score)::integer as grammar_count,
+  coalesce(sum(counted.vocabulary_score), 0)::bigint as vocabulary_sum,
+  count(counted.vocabulary_score)::integer as vocabulary_count,
+  coalesce(sum(counted.fluency_score), 0)::bigint as fluency_sum,
+  count(counted.fluency_score)::integer as fluency_count,
+  coalesce(sum(counted.pronunciation_score), 0)::bigint as pronunciation_sum,
+  count(counted.pronunciation_score)::integer as pronunciation_count,
+  min(counted.created_at) as first_message,
+  max(counted.created_at) as last_message
+from (
+  select message."session_id" as session_id, message."type" as type, message."created_at" as created_at,
+    null::smallint as overall_score, null::smallint as grammar_score, null::smallint as vocabulary_score,
+    null::smallint as fluency_score, null::smallint as pronunciation_score
+  from "public"."messages" message
+  union all
+  -- Apart from the messages: joined to them, a message with two feedbacks would count twice.
+  select message."session_id", null, null, feedback.overall_score, feedback.grammar_score, feedback.vocabulary_score,
+    feedback.fluency_score, feedback.pronunciation_score
+  from "public".message_feedback feedback join "public"."messages" message on message."id" = feedback.message_id
+) counted
+group by counted.session_id;
+
+revoke all on private.session_counts from public, anon, authenticated, service_role;
+
+-- The same by index alone, whatever the planner takes the tables for: it costs as much as these sessions have messages.
+create or replace function private.count_sessions(wanted uuid[]) returns setof private.session_rollup
+language sql stable security definer
+set search_path = ''
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $function$
+  select c.* from private.session_counts c where c.session_id = any (wanted)
+$function$;
+
+-- What these sessions amount to now: the rollup and what the queue adds to it, or their rows, where the queue asks for
+-- that. Exact in the snapshot of the statement that calls it. A session without messages has no row.
+create or replace function private.session_figures(wanted uuid[]) returns setof private.session_rollup
+language sql stable security definer
+set search_path = ''
+as $function$
+  with change as materialized (
+    select c.* from private.session_changes c where c.session_id = any (wanted)
+  ), recount as materialized (
+    select c.session_id from change c where c.recount
+    union
+    select w.session_id from unnest(wanted) as w (session_id) where exists (select from private.session_changes c where c.session_id is null)
+  )
+  select
+    f.session_id,
+    sum(f.messages)::integer,
+    sum(f.text_messages)::integer,
+    sum(f.audio_messages)::integer,
+    sum(f.system_messages)::integer,
+    sum(f.overall_sum)::bigint,
+    sum(f.overall_count)::integer,
+    sum(f.grammar_sum)::bigint,
+    sum(f.grammar_count)::integer,
+    sum(f.vocabulary_sum)::bigint,
+    sum(f.vocabulary_count)::integer,
+    sum(f.fluency_sum)::bigint,
+    sum(f.fluency_count)::integer,
+    sum(f.pronunciation_sum)::bigint,
+    sum(f.pronunciation_count)::integer,
+    min(f.first_message),
+    max(f.last_message)
+  from (
+    select r.* from private.session_rollup r
+     where r.session_id = any (wanted) and r.session_id not in (select session_id from recount)
+    union all
+    select c.session_id, c.messages, c.text_messages, c.audio_messages, c.system_messages,
+      c.overall_sum, c.overall_count, c.grammar_sum, c.grammar_count, c.vocabulary_sum, c.vocabulary_count,
+      c.fluency_sum, c.fluency_count, c.pronunciation_sum, c.pronunciation_count, c.first_message, c.last_message
+    from change c where c.session_id not in (select session_id from recount)
+    union all
+    select c.* from private.count_sessions(array(select session_id from recount)) c
+  ) f
+  group by f.session_id
+  having sum(f.messages) <> 0
+$function$;
+
+-- Takes entries out of the queue and counts them in: all entries, of every session that it takes one of, since a session
+-- that is counted anew has them in its rows. One statement, and so one snapshot: what is committed later stays in the
+-- queue, and is in no row that was counted. To be called until it takes less than it may.
+create or replace function private.fold_session_changes(max_entries integer default 20000, out entries bigint, out sessions bigint)
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  -- One fold at a time, and the lock before the snapshot: the rollup that it sees is the last one.
+  perform from private.session_rollup_state for update;
+  if exists (select from private.session_changes c where c.session_id is null) then
+    with taken as (
+      delete from private.session_changes returning 1
+    ), counted as materialized (
+      select c.* from private.session_counts c
+    ), gone as (
+      delete from private.session_rollup r where not exists (select from counted c where c.session_id = r.session_id) returning 1
+    ), put as (
+      insert into private.session_rollup as r select c.* from counted c
+      on conflict (session_id) do update set
+        (messages, text_messages, audio_messages, system_messages, overall_sum, overall_count, grammar_sum, grammar_count, vocabulary_sum,
+         vocabulary_count, fluency_sum, fluency_count, pronunciation_sum, pronunciation_count, first_message, last_message) =
+        row (excluded.messages, excluded.text_messages, excluded.audio_messages, excluded.system_messages, excluded.overall_sum,
+         excluded.overall_count, excluded.grammar_sum, excluded.grammar_count, excluded.vocabulary_sum, excluded.vocabulary_count,
+         excluded.fluency_sum, excluded.fluency_count, excluded.pronunciation_sum, excluded.pronunciation_count,
+         excluded.first_message, excluded.last_message)
+      where row (r.*) is distinct from row (excluded.*)
+      returning 1
+    )
+    select (select count(*) from taken), (select count(*) from gone) + (select count(*) from put) into entries, sessions;
+  else
+    with touched as materialized (
+      select distinct c.session_id from (select q.session_id from private.session_changes q limit max_entries) c
+       where c.session_id is not null
+    ), figures as materialized (
+      select f.* from private.session_figures(array(select t.session_id from touched t)) f
+    ), taken as (
+      delete from private.session_changes c using touched t where c.session_id = t.session_id returning 1
+    ), gone as (
+      delete from private.session_rollup r using touched t
+       where r.session_id = t.session_id and not exists (select from figures f where f.session_id = r.session_id)
+    ), put as (
+      insert into private.session_rollup select f.* from figures f
+      on conflict (session_id) do update set
+        (messages, text_messages, audio_messages, system_messages, overall_sum, overall_count, grammar_sum, grammar_count, vocabulary_sum,
+         vocabulary_count, fluency_sum, fluency_count, pronunciation_sum, pronunciation_count, first_message, last_message) =
+        row (excluded.messages, excluded.text_messages, excluded.audio_messages, excluded.system_messages, excluded.overall_sum,
+         excluded.overall_count, excluded.grammar_sum, excluded.grammar_count, excluded.vocabulary_sum, excluded.vocabulary_count,
+         excluded.fluency_sum, excluded.fluency_count, excluded.pronunciation_sum, excluded.pronunciation_count,
+         excluded.first_message, excluded.last_message)
+    )
+    select (select count(*) from taken), (select count(*) from touched) into entries, sessions;
+  end if;
+  if entries > 0 then
+    update private.session_rollup_state set version = version + 1;
+  end if;
+end
+$function$;
+
+-- Counts a batch of sessions anew, from the given id on, and compares: a session whose figures are not what rollup and
+-- queue say has drifted, and is put right. In the same one snapshot, so that nothing which is being written counts as
+-- drift. next_id is where the following batch begins; null after the last one.
+create or replace function private.recount_sessions(
+  from_id uuid, max_sessions integer default 500, out next_id uuid, out sessions bigint, out drifted bigint
+)
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  perform from private.session_rollup_state for update;
+  with id as materialized (
+    select i.id, row_number() over (order by i.id) as place from (
+      (select k.id from private.session_keys k where k.id >= from_id order by k.id limit max_sessions + 1)
+      union
+      (select r.session_id from private.session_rollup r where r.session_id >= from_id order by r.session_id limit max_sessions + 1)
+    ) i order by i.id limit max_sessions + 1
+  ), batch as materialized (
+    select i.id from id i where i.place <= max_sessions
+  ), counted as materialized (
+    select c.* from private.count_sessions(array(select b.id from batch b)) c
+  ), believed as materialized (
+    select f.* from private.session_figures(array(select b.id from batch b)) f
+  ), wrong as materialized (
+    select coalesce(c.session_id, b.session_id) as session_id from counted c full join believed b on b.session_id = c.session_id
+     where row (c.*) is distinct from row (b.*)
+  ), taken as (
+    delete from private.session_changes c using wrong w where c.session_id = w.session_id
+  ), gone as (
+    delete from private.session_rollup r using wrong w
+     where r.session_id = w.session_id and not exists (select from counted c where c.session_id = r.session_id)
+  ), put as (
+    insert into private.session_rollup select c.* from counted c join wrong w on w.session_id = c.session_id
+    on conflict (session_id) do update set
+      (messages, text_messages, audio_messages, system_messages, overall_sum, overall_count, grammar_sum, grammar_count, vocabulary_sum,
+       vocabulary_count, fluency_sum, fluency_count, pronunciation_sum, pronunciation_count, first_message, last_message) =
+      row (excluded.messages, excluded.text_messages, excluded.audio_messages, excluded.system_messages, excluded.overall_sum,
+       excluded.overall_count, excluded.grammar_sum, excluded.grammar_count, excluded.vocabulary_sum, excluded.vocabulary_count,
+       excluded.fluency_sum, excluded.fluency_count, excluded.pronunciation_sum, excluded.pronunciation_count,
+       excluded.first_message, excluded.last_message)
+  )
+  select (select i.id from id i where i.place > max_sessions), (select count(*) from batch), (select count(*) from wrong)
+    into next_id, sessions, drifted;
+  if drifted > 0 then
+    update private.session_rollup_state set version = version + 1;
+  end if;
+end
+$function$;
+
+revoke all on function
+  private.count_sessions(uuid[]),
+  private.session_figures(uuid[]),
+  private.fold_session_changes(integer),
+  private.recount_sessions(uuid, integer)
+from public, anon, authenticated, service_role;
+
+-- Has every statement that writes messages or feedback append to private.session_changes what it adds to each session.
+-- Every statement can be run again; in one transaction, so that no write falls between.
+
+create or replace function private.messages_note_changes() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  if tg_op = 'INSERT' then
+    insert into private.session_changes
+      (session_id, recount, messages, text_messages, audio_messages, system_messages, first_message, last_message)
+    select n."session_id",
+      -- Without foreign keys, there may be feedback already that waited for its message.
+      pg_catalog.current_setting('session_replication_role') = 'replica',
+      count(*),
+      count(*) filter (where n."type" = 'text'),
+      count(*) filter (where n."type" = 'audio'),
+      count(*) filter (where n."type" = 'system'),
+      min(n."created_at"),
+      max(n."created_at")
+    from new_rows n
+    group by n."session_id";
+  elsif tg_op = 'UPDATE' then
+    -- A message without its like in the same session has moved, and its feedback with it. One with another time may have
+    -- been the first or the last.
+    insert into private.session_changes (session_id, recount, text_messages, audio_messages, system_messages)
+    select c.session_id, bool_or(c.recount), sum(c.text_messages), sum(c.audio_messages), sum(c.system_messages)
+    from (
+      select
+        coalesce(n."session_id", o."session_id") as session_id,
+        (o."created_at" = n."created_at") is not true as recount,
+        coalesce((n."type" = 'text')::integer - (o."type" = 'text')::integer, 0) as text_messages,
+        coalesce((n."type" = 'audio')::integer - (o."type" = 'audio')::integer, 0) as audio_messages,
+        coalesce((n."type" = 'system')::integer - (o."type" = 'system')::integer, 0) as system_messages
+      from old_rows o
+        full join new_rows n on n."id" = o."id" and n."session_id" = o."session_id"
+      where (o."created_at" = n."created_at" and o."type" = n."type") is not true
+    ) c
+    group by c.session_id;
+  elsif tg_op = 'DELETE' then
+    -- Which message is the first or the last now, only the others can tell.
+    insert into private.session_changes (session_id, recount)
+    select distinct o."session_id", true from old_rows o;
+  else
+    insert into private.session_changes (session_id, recount) values (null, true);
+  end if;
+  return null;
+end
+$function$;
+
+-- Feedback does not say which session it belongs to: its message does. Where that is gone in the same transaction, its
+-- session is counted anew because of it. By index alone: a plan is kept as long as the connection, and one that was made
+-- for a large import would read all messages for the next single row.
+create or replace function private.feedback_note_changes() returns trigger
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $function$
+begin
+  if tg_op = 'INSERT' then
+    insert into private.session_changes
+      (session_id, overall_sum, overall_count, grammar_sum, grammar_count, vocabulary_sum, vocabulary_count,
+       fluency_sum, fluency_count, pronunciation_sum, pronunciation_count)
+    select m."session_id",
+      coalesce(sum(n.overall_score), 0), count(n.overall_score),
+      coalesce(sum(n.grammar_score), 0), count(n.grammar_score),
+      coalesce(sum(n.vocabulary_score), 0), count(n.vocabulary_score),
+      coalesce(sum(n.fluency_score), 0), count(n.fluency_score),
+      coalesce(sum(n.pronunciation_score), 0), count(n.pronunciation_score)
+    from new_rows n join "public"."messages" m on m."id" = n.message_id
+    group by m."session_id";
+  elsif tg_op = 'DELETE' then
+    insert into private.session_changes
+      (session_id, overall_sum, overall_count, grammar_sum, grammar_count, vocabulary_sum, vocabulary_count,
+       fluency_sum, fluency_count, pronunciation_sum, pronunciation_count)
+    select m."session_id",
+      - coalesce(sum(o.overall_score), 0), - count(o.overall_score),
+      - coalesce(sum(o.grammar_score), 0), - count(o.grammar_score),
+      - coalesce(sum(o.vocabulary_score), 0), - count(o.vocabulary_score),
+      - coalesce(sum(o.fluency_score), 0), - count(o.fluency_score),
+      - coalesce(sum(o.pronunciation_score), 0), - count(o.pronunciation_score)
+    from old_rows o join "public"."messages" m on m."id" = o.message_id
+    group by m."session_id";
+  elsif tg_op = 'UPDATE' then
+    insert into private.session_changes
+      (session_id, overall_sum, overall_count, grammar_sum, grammar_count, vocabulary_sum, vocabulary_count,
+       fluency_sum, fluency_count, pronunciation_sum, pronunciation_count)
+    select c.* from (
+      select m."session_id",
+        coalesce(sum(w.sign * w.overall_score), 0) as overall_sum, coalesce(sum(w.sign) filter (where w.overall_score is not null), 0) as overall_count,
+        coalesce(sum(w.sign * w.grammar_score), 0) as grammar_sum, coalesce(sum(w.sign) filter (where w.grammar_score is not null), 0) as grammar_count,
+        coalesce(sum(w.sign * w.vocabulary_score), 0) as vocabulary_sum, coalesce(sum(w.sign) filter (where w.vocabulary_score is not null), 0) as vocabulary_count,
+        coalesce(sum(w.sign * w.fluency_score), 0) as fluency_sum, coalesce(sum(w.sign) filter (where w.fluency_score is not null), 0) as fluency_count,
+        coalesce(sum(w.sign * w.pronunciation_score), 0) as pronunciation_sum, coalesce(sum(w.sign) filter (where w.pronunciation_score is not null), 0) as pronunciation_count
+      from (
+        select 1 as sign, n.message_id, n.overall_score, n.grammar_score, n.vocabulary_score, n.fluency_score, n.pronunciation_score from new_rows n
+        union all
+        select -1, o.message_id, o.overall_score, o.grammar_score, o.vocabulary_score, o.fluency_score, o.pronunciation_score from old_rows o
+      ) w join "public"."messages" m on m."id" = w.message_id
+      group by m."session_id"
+    ) c
+    where (c.overall_sum, c.overall_count, c.grammar_sum, c.grammar_count, c.vocabulary_sum, c.vocabulary_count,
+           c.fluency_sum, c.fluency_count, c.pronunciation_sum, c.pronunciation_count) <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  else
+    insert into private.session_changes (session_id, recount) values (null, true);
+  end if;
+  return null;
+end
+$function$;
+
+-- A message that moves to another session takes its feedback along. Whoever writes feedback on it at this moment notes it
+-- for the session that the message is in for them: so the one that moves waits for them, and lets none come in between.
+-- The lock on the message stops new feedback (its foreign key), writing its feedback anew stops what changes it, and has a
+-- transaction with an older snapshot fail (40001) instead of noting the wrong session. Messages hardly ever move; so the
+-- price is here, and not on whoever writes feedback.
+create or replace function private.message_move_feedback() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $function$
+begin
+  perform from "public"."messages" m where m."id" = old."id" for update;
+  update "public".message_feedback f set message_id = f.message_id where f.message_id = old."id";
+  return new;
+end
+$function$;
+
+revoke all on function
+  private.messages_note_changes(),
+  private.feedback_note_changes(),
+  private.message_move_feedback()
+from public, anon, authenticated, service_role;
+
+-- Feedback before messages: the order in which an application's own statements come by these locks.
+create or replace trigger session_changes_insert after insert on "public".message_feedback
+  referencing new table as new_rows for each statement execute function private.feedback_note_changes();
+create or replace trigger session_changes_update after update on "public".message_feedback
+  referencing old table as old_rows new table as new_rows for each statement execute function private.feedback_note_changes();
+create or replace trigger session_changes_delete after delete on "public".message_feedback
+  referencing old table as old_rows for each statement execute function private.feedback_note_changes();
+create or replace trigger session_changes_truncate after truncate on "public".message_feedback
+  for each statement execute function private.feedback_note_changes();
+
+create or replace trigger session_changes_insert after insert on "public"."messages"
+  referencing new table as new_rows for each statement execute function private.messages_note_changes();
+create or replace trigger session_changes_update after update on "public"."messages"
+  referencing old table as old_rows new table as new_rows for each statement execute function private.messages_note_changes();
+create or replace trigger session_changes_delete after delete on "public"."messages"
+  referencing old table as old_rows for each statement execute function private.messages_note_changes();
+create or replace trigger session_changes_truncate after truncate on "public"."messages"
+  for each statement execute function private.messages_note_changes();
+-- The last of the BEFORE triggers, which fire in the order of their names: an application's own may move the message.
+create or replace trigger zz_session_changes_move before update on "public"."messages"
+  for each row when (old."session_id" is distinct from new."session_id")
+  execute function private.message_move_feedback();
+
+-- ALWAYS: what is written with session_replication_role = replica counts as well.
+alter table "public".message_feedback enable always trigger session_changes_insert;
+alter table "public".message_feedback enable always trigger session_changes_update;
+alter table "public".message_feedback enable always trigger session_changes_delete;
+alter table "public".message_feedback enable always trigger session_changes_truncate;
+alter table "public"."messages" enable always trigger session_changes_insert;
+alter table "public"."messages" enable always trigger session_changes_update;
+alter table "public"."messages" enable always trigger session_changes_delete;
+alter table "public"."messages" enable always trigger session_changes_truncate;
+alter table "public"."messages" enable always trigger zz_session_changes_move;
+
+-- What was there before the triggers was noted by nobody. The triggers have waited for whoever was writing: all that a
+-- later snapshot cannot see is in the queue.
+insert into private.session_changes (session_id, recount)
+select null, true from private.session_rollup_state s
+ where s.version = 0 and not exists (select from private.session_changes c where c.session_id is null);
+
+-- Figures per user and status, counted ahead from session_rollup: a refresh reads sessions, and no message. Every
+-- statement can be run again.
+
+do $do$
+begin
+  -- For the first time, from all messages; what is written meanwhile waits in the queue.
+  if (select version from private.session_rollup_state) = 0 then
+    perform private.fold_session_changes();
+    analyze private.session_rollup;
+  end if;
+end
+$do$;
 
 create materialized view if not exists "public".session_stats as
 select
-  s.user_id,
-  s.status,
-  s.sessions,
-  coalesce(m.messages, 0) as messages,
-  coalesce(m.text_messages, 0) as text_messages,
-  coalesce(m.audio_messages, 0) as audio_messages,
-  coalesce(m.system_messages, 0) as system_messages,
-  f.average_overall_score,
-  f.average_grammar_score,
-  f.average_vocabulary_score,
-  f.average_fluency_score,
-  f.average_pronunciation_score,
-  least(s.first_activity, m.first_activity) as first_activity,
-  greatest(s.last_activity, m.last_activity) as last_activity
-from (
-  select "user_id" as user_id, "status" as status, count(*) as sessions,
-    min("created_at") as first_activity, max("last_accessed") as last_activity
-  from "public"."sessions"
-  group by 1, 2
-) s
-left join (
-  select owner."user_id" as user_id, owner."status" as status,
-    count(*) as messages,
-    count(*) filter (where message."type" = 'text') as text_messages,
-    count(*) filter (where message."type" = 'audio') as audio_messages,
-    count(*) filter (where message."type" = 'system') as system_messages,
-    min(message."created_at") as first_activity, max(message."created_at") as last_activity
-  from "public"."messages" message join "public"."sessions" owner on owner."id" = message."session_id"
-  group by 1, 2
-) m on m.user_id = s.user_id and m.status = s.status
--- Apart from the messages, and over feedback rows: joined to them, a message with two feedbacks would count twice.
-left join (
-  select owner."user_id" as user_id, owner."status" as status,
-    round(avg(feedback.overall_score), 2) as average_overall_score,
-    round(avg(feedback.grammar_score), 2) as average_grammar_score,
-    round(avg(feedback.vocabulary_score), 2) as average_vocabulary_score,
-    round(avg(feedback.fluency_score), 2) as average_fluency_score,
-    round(avg(feedback.pronunciation_score), 2) as average_pronunciation_score
-  from "public".message_feedback feedback
-    join "public"."messages" message on message."id" = feedback.message_id
-    join "public"."sessions" owner on owner."id" = message."session_id"
-  group by 1, 2
-) f on f.user_id = s.user_id and f.status = s.status
+  s."user_id" as user_id,
+  s."status" as status,
+  count(*) as sessions,
+  coalesce(sum(r.messages), 0) as messages,
+  coalesce(sum(r.text_messages), 0) as text_messages,
+  coalesce(sum(r.audio_messages), 0) as audio_messages,
+  coalesce(sum(r.system_messages), 0) as system_messages,
+  round(sum(r.overall_sum) / nullif(sum(r.overall_count), 0), 2) as average_overall_score,
+  round(sum(r.grammar_sum) / nullif(sum(r.grammar_count), 0), 2) as average_grammar_score,
+  round(sum(r.vocabulary_sum) / nullif(sum(r.vocabulary_count), 0), 2) as average_vocabulary_score,
+  round(sum(r.fluency_sum) / nullif(sum(r.fluency_count), 0), 2) as average_fluency_score,
+  round(sum(r.pronunciation_sum) / nullif(sum(r.pronunciation_count), 0), 2) as average_pronunciation_score,
+  least(min(s."created_at"), min(r.first_message)) as first_activity,
+  greatest(max(s."last_accessed"), max(r.last_message)) as last_activity
+from "public"."sessions" s left join private.session_rollup r on r.session_id = s."id"
+group by s."user_id", s."status"
 with no data;
 
 comment on materialized view "public".session_stats is
@@ -870,11 +1307,32 @@ begin
 end
 $do$;
 
+-- The caller's own figures, as of this moment and not of the last refresh: rollup and queue, for the caller's sessions.
 create or replace function private.my_session_stats() returns setof "public".session_stats
 language sql stable security definer
 set search_path = ''
 as $function$
-  select s.* from "public".session_stats s where s.user_id = (select auth.uid())
+  select
+    s."user_id",
+    s."status",
+    count(*),
+    coalesce(sum(f.messages), 0),
+    coalesce(sum(f.text_messages), 0),
+    coalesce(sum(f.audio_messages), 0),
+    coalesce(sum(f.system_messages), 0),
+    round(sum(f.overall_sum) / nullif(sum(f.overall_count), 0), 2),
+    round(sum(f.grammar_sum) / nullif(sum(f.grammar_count), 0), 2),
+    round(sum(f.vocabulary_sum) / nullif(sum(f.vocabulary_count), 0), 2),
+    round(sum(f.fluency_sum) / nullif(sum(f.fluency_count), 0), 2),
+    round(sum(f.pronunciation_sum) / nullif(sum(f.pronunciation_count), 0), 2),
+    least(min(s."created_at"), min(f.first_message)),
+    greatest(max(s."last_accessed"), max(f.last_message))
+  from "public"."sessions" s
+    left join private.session_figures(array(
+      select own."id" from "public"."sessions" own where own."user_id" = (select auth.uid())
+    )) f on f.session_id = s."id"
+  where s."user_id" = (select auth.uid())
+  group by s."user_id", s."status"
 $function$;
 
 revoke all on function private.my_session_stats() from public, anon, authenticated, service_role;
@@ -887,7 +1345,7 @@ select
   first_activity, last_activity
 from private.my_session_stats();
 
-comment on view "public".my_session_stats is 'The caller''s own rows of session_stats.';
+comment on view "public".my_session_stats is 'The caller''s own figures per status, as of this moment.';
 
 revoke all on "public".my_session_stats from public, anon, authenticated, service_role;
 grant select on "public".my_session_stats to authenticated, service_role;

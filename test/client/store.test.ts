@@ -90,7 +90,7 @@ describe.each(callers)('as %s', (_, actions, who) => {
     const found = await actions().search('pingüinos', { session_id: session.id });
     expect(found).toMatchObject([{ id: message.id, session_title: 'Lesson', language: 'es' }]);
     expect(found[0]?.rank).toBeGreaterThan(0);
-    await client.query('REFRESH MATERIALIZED VIEW public.session_stats');
+    await client.query('SELECT private.fold_session_changes(); REFRESH MATERIALIZED VIEW public.session_stats');
     const active = (await actions().stats({ user_id: ann })).find(({ status }) => status === 'active');
     expect(active).toMatchObject({
       user_id: ann,

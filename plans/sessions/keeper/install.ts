@@ -9,6 +9,8 @@ const LOCK = [0x74616e64, 2];
 /** In this order: `keeper` makes the schema. */
 const FILES = ['keeper', 'keeper-monitoring'];
 
+const FILES = ['keeper', 'keeper-stats'];
+
 /**
  * Creates schema `keeper` where it is missing, and puts the trigger that keeps held sessions back on the registry, which
  * a migration makes anew.

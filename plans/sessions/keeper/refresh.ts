@@ -1,71 +1,103 @@
 import type { Pool } from 'pg';
-import type { Queryable } from '../../../src/db/connect.ts';
+import { inTransaction, type Queryable } from '../../../src/db/connect.ts';
+import { TandemError } from '../../../src/engine/errors.ts';
 import type { SessionsNames } from '../names.ts';
 import { keeperNames } from './transitions.ts';
 
 export interface Refresh {
   readonly mode: 'plain' | 'concurrent' | 'skipped';
+  /** Changes that were folded into the rollup. */
+  readonly entries: number;
   readonly elapsedMs: number;
   readonly rows: number | null;
 }
 
+export interface RefreshOptions {
+  readonly pool: Pool;
+  readonly names: SessionsNames;
+  /** Although nothing was written. */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Awaited in each transaction that writes: refuses where somebody else is at work by now. */
+  readonly fence?: ((client: Queryable) => Promise<void>) | undefined;
+}
+
+/** Entries of the queue that one transaction folds; a fifth of a second or so. */
+const FOLD_ENTRIES = 20_000;
+
 /**
- * Refreshes `session_stats` and notes it. Readers go on reading the old figures meanwhile; only a view that was never
- * filled, or was emptied, is refreshed plainly. Where no row was written since the last time, nothing is done.
+ * Folds what was written since into the rollup, refreshes `session_stats` from it, and notes it. Readers go on reading the
+ * old figures meanwhile; only a view that was never filled, or was emptied, is refreshed plainly. Where nothing was
+ * written since the last time, nothing is refreshed. `CALL keeper.refresh_stats()` does the same in the database.
  *
- *     REFRESH MATERIALIZED VIEW CONCURRENTLY "public".session_stats
+ *     SELECT entries FROM private.fold_session_changes($1);   -- until it takes less
+ *     SELECT refresh_id, refresh_mode FROM keeper.begin_refresh($1, $2, $3);
+ *     REFRESH MATERIALIZED VIEW CONCURRENTLY "public".session_stats;
+ *     SELECT row_count FROM keeper.end_refresh($1, NULL);
+ *
+ * @throws TD022 where the signal fired between two folds: what was folded so far is folded
  */
-export async function refreshStats(pool: Pool, names: SessionsNames, force = false): Promise<Refresh> {
-  const k = keeperNames(names);
-  // Counted before the refresh: what is written meanwhile is due the next time.
-  const changes = await countChanges(pool, [k.sessions, k.messages, k.feedback]);
-  const { populated, last } = await readState(pool, k.stats);
-  const mode = !populated ? 'plain' : !force && last === changes ? 'skipped' : 'concurrent';
-  const { rows } = await pool.query<{ id: string }>(
-    'INSERT INTO keeper.stats_refreshes (mode, changes) VALUES ($1, $2) RETURNING id',
-    [mode, changes],
-  );
-  const id = rows[0]?.id;
+export async function refreshStats(options: RefreshOptions): Promise<Refresh> {
+  const { pool, names, force = false, fence } = options;
   const startedAt = performance.now();
+  const began = await clock(pool);
+  const entries = await foldChanges(options);
+  const { id, mode } = await inTransaction(pool, async (client) => {
+    await fence?.(client);
+    const { rows } = await client.query<{ id: string; mode: Refresh['mode'] }>(
+      'SELECT refresh_id AS id, refresh_mode AS mode FROM keeper.begin_refresh($1, $2, $3)',
+      [began, entries, force],
+    );
+    return one(rows);
+  });
+  if (mode === 'skipped') return { mode, entries, elapsedMs: performance.now() - startedAt, rows: null };
   try {
-    if (mode !== 'skipped')
-      await pool.query(`REFRESH MATERIALIZED VIEW ${mode === 'plain' ? '' : 'CONCURRENTLY '}${k.stats}`);
+    // Not fenced: it may take longer than a lease, and whoever runs it brings the view to what is committed.
+    await pool.query(`REFRESH MATERIALIZED VIEW ${mode === 'plain' ? '' : 'CONCURRENTLY '}${keeperNames(names).stats}`);
   } catch (error) {
-    await pool.query('UPDATE keeper.stats_refreshes SET ended_at = clock_timestamp(), error = $2 WHERE id = $1', [
-      id,
-      error instanceof Error ? error.message : String(error),
-    ]);
+    await endRefresh(pool, id, error instanceof Error ? error.message : String(error));
     throw error;
   }
-  const elapsedMs = performance.now() - startedAt;
-  const ended = await pool.query<{ rows: number | null }>(
-    `UPDATE keeper.stats_refreshes SET ended_at = clock_timestamp(),
-            rows = CASE WHEN mode = 'skipped' THEN NULL ELSE (SELECT count(*) FROM ${k.stats}) END
-      WHERE id = $1 RETURNING rows::float8 AS rows`,
-    [id],
-  );
-  return { mode, elapsedMs, rows: ended.rows[0]?.rows ?? null };
+  const rows = await endRefresh(pool, id, null);
+  return { mode, entries, elapsedMs: performance.now() - startedAt, rows };
 }
 
-/** Rows written so far, by the server's own count, partitions included. */
-async function countChanges(client: Queryable, tables: readonly string[]): Promise<string> {
-  const { rows } = await client.query<{ changes: string }>(
-    `SELECT coalesce(sum(pg_catalog.pg_stat_get_tuples_inserted(p.relid) + pg_catalog.pg_stat_get_tuples_updated(p.relid)
-                         + pg_catalog.pg_stat_get_tuples_deleted(p.relid)), 0)::bigint::text AS changes
-       FROM pg_catalog.unnest($1::text[]) t (name),
-            LATERAL (SELECT relid FROM pg_catalog.pg_partition_tree(t.name::regclass)
-                      UNION SELECT t.name::regclass) p`,
-    [tables],
-  );
-  return rows[0]?.changes ?? '0';
+/** Folds until the queue is empty, but for what comes in meanwhile. Returns how many entries it took. */
+export async function foldChanges({ pool, fence, signal }: Omit<RefreshOptions, 'names'>): Promise<number> {
+  let folded = 0;
+  for (;;) {
+    if (signal?.aborted)
+      throw new TandemError('TD022', 'Stopped between two folds of the statistics.', {
+        hint: 'Run the same command again to go on.',
+      });
+    const taken = await inTransaction(pool, async (client) => {
+      await fence?.(client);
+      const { rows } = await client.query<{ entries: number }>(
+        'SELECT entries::float8 AS entries FROM private.fold_session_changes($1)',
+        [FOLD_ENTRIES],
+      );
+      return one(rows).entries;
+    });
+    folded += taken;
+    if (taken < FOLD_ENTRIES) return folded;
+  }
 }
 
-async function readState(client: Queryable, stats: string): Promise<{ populated: boolean; last: string | null }> {
-  const { rows } = await client.query<{ populated: boolean; last: string | null }>(
-    `SELECT (SELECT relispopulated FROM pg_catalog.pg_class WHERE oid = $1::regclass) AS populated,
-            (SELECT r.changes::text FROM keeper.stats_refreshes r WHERE r.ended_at IS NOT NULL AND r.error IS NULL
-              ORDER BY r.id DESC LIMIT 1) AS last`,
-    [stats],
+async function clock(pool: Pool): Promise<string> {
+  const { rows } = await pool.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
+  return one(rows).now;
+}
+
+async function endRefresh(pool: Pool, id: string, failure: string | null): Promise<number | null> {
+  const { rows } = await pool.query<{ rows: number | null }>(
+    'SELECT row_count::float8 AS rows FROM keeper.end_refresh($1, $2)',
+    [id, failure],
   );
-  return { populated: rows[0]?.populated === true, last: rows[0]?.last ?? null };
+  return one(rows).rows;
+}
+
+function one<T>(rows: readonly T[]): T {
+  const [row] = rows;
+  if (row === undefined) throw new TandemError('TD099', 'A function of the keeper returned no row.');
+  return row;
 }

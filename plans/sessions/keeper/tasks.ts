@@ -7,23 +7,21 @@ import type { Task } from '../../../src/keeper/task.ts';
 import type { SessionsNames } from '../names.ts';
 import { archiveDue } from './archive.ts';
 import { readPolicy } from './policy.ts';
-import { refreshStats } from './refresh.ts';
+import { statsTasks } from './stats-tasks.ts';
 
 const HOUR_MS = 3_600_000;
 
 export interface TaskSettings {
   readonly archiveEveryMs: number;
-  readonly refreshEveryMs: number;
-  /** At most this share of the time is spent on refreshing: the interval follows what a refresh costs. */
-  readonly refreshShare: number;
+  /** How often is looked whether every session is to be counted anew. */
+  readonly recountEveryMs: number;
   readonly retiredEveryMs: number;
   readonly wordsEveryMs: number;
 }
 
 export const defaultTaskSettings: TaskSettings = {
   archiveEveryMs: HOUR_MS,
-  refreshEveryMs: 60_000,
-  refreshShare: 0.05,
+  recountEveryMs: 600_000,
   retiredEveryMs: 10_000,
   wordsEveryMs: HOUR_MS,
 };
@@ -41,14 +39,7 @@ export function keeperTasks(pool: Pool, names: SessionsNames, settings: TaskSett
         return `${archived} archived, ${deleted} soft-deleted, ${purged} purged`;
       },
     },
-    {
-      name: 'refresh',
-      everyMs: (lastRunMs) => Math.max(settings.refreshEveryMs, lastRunMs / settings.refreshShare),
-      run: async () => {
-        const { mode, rows } = await refreshStats(pool, names);
-        return mode === 'skipped' ? null : `${rows} rows`;
-      },
-    },
+    ...statsTasks(pool, names, settings),
     {
       // The words that a misspelt query is corrected to. Each run looks back over two, so that none falls between.
       name: 'search-words',

@@ -59,18 +59,6 @@ create table if not exists keeper.purged_sessions (
 );
 comment on table keeper.purged_sessions is 'Audit: what was deleted for good, when, by whom, and by which policy.';
 
-create table if not exists keeper.stats_refreshes (
-  id bigint generated always as identity primary key,
-  started_at timestamptz not null default clock_timestamp(),
-  ended_at timestamptz,
-  mode text not null check (mode in ('plain', 'concurrent', 'skipped')),
-  rows bigint,
-  -- Writes to the tables so far, as the server's statistics count them: where they are the same again, nothing changed.
-  changes bigint not null,
-  error text
-);
-create index if not exists stats_refreshes_started_at_idx on keeper.stats_refreshes (started_at desc);
-
 -- The registry has one row for each session, whatever its partition, and loses it only when the session is deleted: a
 -- hold there stops a DELETE of the session, of its user, of a partition's row, and TRUNCATE.
 create or replace function keeper.session_hold_keep() returns trigger

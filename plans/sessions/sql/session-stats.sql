@@ -1,50 +1,34 @@
--- Figures per user and status, counted ahead. Every statement can be run again.
+-- Figures per user and status, counted ahead from session_rollup: a refresh reads sessions, and no message. Every
+-- statement can be run again.
+
+do $do$
+begin
+  -- For the first time, from all messages; what is written meanwhile waits in the queue.
+  if (select version from private.session_rollup_state) = 0 then
+    perform private.fold_session_changes();
+    analyze private.session_rollup;
+  end if;
+end
+$do$;
 
 create materialized view if not exists {{schema}}.session_stats as
 select
-  s.user_id,
-  s.status,
-  s.sessions,
-  coalesce(m.messages, 0) as messages,
-  coalesce(m.text_messages, 0) as text_messages,
-  coalesce(m.audio_messages, 0) as audio_messages,
-  coalesce(m.system_messages, 0) as system_messages,
-  f.average_overall_score,
-  f.average_grammar_score,
-  f.average_vocabulary_score,
-  f.average_fluency_score,
-  f.average_pronunciation_score,
-  least(s.first_activity, m.first_activity) as first_activity,
-  greatest(s.last_activity, m.last_activity) as last_activity
-from (
-  select {{sessions.user_id}} as user_id, {{sessions.status}} as status, count(*) as sessions,
-    min({{sessions.created_at}}) as first_activity, max({{sessions.last_accessed}}) as last_activity
-  from {{sessions}}
-  group by 1, 2
-) s
-left join (
-  select owner.{{sessions.user_id}} as user_id, owner.{{sessions.status}} as status,
-    count(*) as messages,
-    count(*) filter (where message.{{messages.type}} = 'text') as text_messages,
-    count(*) filter (where message.{{messages.type}} = 'audio') as audio_messages,
-    count(*) filter (where message.{{messages.type}} = 'system') as system_messages,
-    min(message.{{messages.created_at}}) as first_activity, max(message.{{messages.created_at}}) as last_activity
-  from {{messages}} message join {{sessions}} owner on owner.{{sessions.id}} = message.{{messages.session_id}}
-  group by 1, 2
-) m on m.user_id = s.user_id and m.status = s.status
--- Apart from the messages, and over feedback rows: joined to them, a message with two feedbacks would count twice.
-left join (
-  select owner.{{sessions.user_id}} as user_id, owner.{{sessions.status}} as status,
-    round(avg(feedback.overall_score), 2) as average_overall_score,
-    round(avg(feedback.grammar_score), 2) as average_grammar_score,
-    round(avg(feedback.vocabulary_score), 2) as average_vocabulary_score,
-    round(avg(feedback.fluency_score), 2) as average_fluency_score,
-    round(avg(feedback.pronunciation_score), 2) as average_pronunciation_score
-  from {{schema}}.message_feedback feedback
-    join {{messages}} message on message.{{messages.id}} = feedback.message_id
-    join {{sessions}} owner on owner.{{sessions.id}} = message.{{messages.session_id}}
-  group by 1, 2
-) f on f.user_id = s.user_id and f.status = s.status
+  s.{{sessions.user_id}} as user_id,
+  s.{{sessions.status}} as status,
+  count(*) as sessions,
+  coalesce(sum(r.messages), 0) as messages,
+  coalesce(sum(r.text_messages), 0) as text_messages,
+  coalesce(sum(r.audio_messages), 0) as audio_messages,
+  coalesce(sum(r.system_messages), 0) as system_messages,
+  round(sum(r.overall_sum) / nullif(sum(r.overall_count), 0), 2) as average_overall_score,
+  round(sum(r.grammar_sum) / nullif(sum(r.grammar_count), 0), 2) as average_grammar_score,
+  round(sum(r.vocabulary_sum) / nullif(sum(r.vocabulary_count), 0), 2) as average_vocabulary_score,
+  round(sum(r.fluency_sum) / nullif(sum(r.fluency_count), 0), 2) as average_fluency_score,
+  round(sum(r.pronunciation_sum) / nullif(sum(r.pronunciation_count), 0), 2) as average_pronunciation_score,
+  least(min(s.{{sessions.created_at}}), min(r.first_message)) as first_activity,
+  greatest(max(s.{{sessions.last_accessed}}), max(r.last_message)) as last_activity
+from {{sessions}} s left join private.session_rollup r on r.session_id = s.{{sessions.id}}
+group by s.{{sessions.user_id}}, s.{{sessions.status}}
 with no data;
 
 comment on materialized view {{schema}}.session_stats is
@@ -66,11 +50,32 @@ begin
 end
 $do$;
 
+-- The caller's own figures, as of this moment and not of the last refresh: rollup and queue, for the caller's sessions.
 create or replace function private.my_session_stats() returns setof {{schema}}.session_stats
 language sql stable security definer
 set search_path = ''
 as $function$
-  select s.* from {{schema}}.session_stats s where s.user_id = (select auth.uid())
+  select
+    s.{{sessions.user_id}},
+    s.{{sessions.status}},
+    count(*),
+    coalesce(sum(f.messages), 0),
+    coalesce(sum(f.text_messages), 0),
+    coalesce(sum(f.audio_messages), 0),
+    coalesce(sum(f.system_messages), 0),
+    round(sum(f.overall_sum) / nullif(sum(f.overall_count), 0), 2),
+    round(sum(f.grammar_sum) / nullif(sum(f.grammar_count), 0), 2),
+    round(sum(f.vocabulary_sum) / nullif(sum(f.vocabulary_count), 0), 2),
+    round(sum(f.fluency_sum) / nullif(sum(f.fluency_count), 0), 2),
+    round(sum(f.pronunciation_sum) / nullif(sum(f.pronunciation_count), 0), 2),
+    least(min(s.{{sessions.created_at}}), min(f.first_message)),
+    greatest(max(s.{{sessions.last_accessed}}), max(f.last_message))
+  from {{sessions}} s
+    left join private.session_figures(array(
+      select own.{{sessions.id}} from {{sessions}} own where own.{{sessions.user_id}} = (select auth.uid())
+    )) f on f.session_id = s.{{sessions.id}}
+  where s.{{sessions.user_id}} = (select auth.uid())
+  group by s.{{sessions.user_id}}, s.{{sessions.status}}
 $function$;
 
 revoke all on function private.my_session_stats() from public, anon, authenticated, service_role;
@@ -83,7 +88,7 @@ select
   first_activity, last_activity
 from private.my_session_stats();
 
-comment on view {{schema}}.my_session_stats is 'The caller''s own rows of session_stats.';
+comment on view {{schema}}.my_session_stats is 'The caller''s own figures per status, as of this moment.';
 
 revoke all on {{schema}}.my_session_stats from public, anon, authenticated, service_role;
 grant select on {{schema}}.my_session_stats to authenticated, service_role;

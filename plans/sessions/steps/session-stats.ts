@@ -1,25 +1,61 @@
-import { quoteName } from '../../../src/db/identifier.ts';
+import type { Pool } from 'pg';
+import { inTransaction } from '../../../src/db/connect.ts';
+import { displayName, quoteName } from '../../../src/db/identifier.ts';
+import type { Finding } from '../../../src/engine/events.ts';
 import { withLockRetry } from '../../../src/engine/retry-ddl.ts';
 import type { Step } from '../../../src/engine/step.ts';
 import type { SessionsNames } from '../names.ts';
 import { planStatements } from '../templates.ts';
 
-/** The materialized view `session_stats`: filled by a plain refresh once, and proved to refresh CONCURRENTLY from then on. */
+/** On messages and on message_feedback; and one that only messages has. */
+const TRIGGERS = [
+  'session_changes_insert',
+  'session_changes_update',
+  'session_changes_delete',
+  'session_changes_truncate',
+];
+const MOVE_TRIGGER = 'zz_session_changes_move';
+
+/**
+ * The materialized view `session_stats`, and what keeps it cheap: triggers that queue what every write adds to a session,
+ * and the rollup that the queue is folded into. Filled once while clients write, and proved to refresh CONCURRENTLY from
+ * then on.
+ */
 export function sessionStatsStep(names: SessionsNames): Step {
   const view = { schema: names.sessions.schema, name: 'session_stats' };
+  const feedback = { schema: names.sessions.schema, name: 'message_feedback' };
+  const statements = (file: string) => planStatements(file, names, 'live');
   return {
     name: 'session-stats',
     guide: '7',
     title: 'Create and fill session_stats',
     phase: 'baking',
-    plan: async () =>
-      planStatements('session-stats', names, 'live').map((sql) => ({
+    plan: async () => [
+      ...statements('session-rollup').map((sql) => ({ sql, lock: null, cost: 'catalog only' })),
+      ...statements('session-changes').map((sql) => ({
+        sql,
+        lock: `SHARE ROW EXCLUSIVE on ${displayName(feedback)} and ${displayName(names.messages)}, for an instant`,
+        cost: 'catalog only',
+      })),
+      ...statements('session-stats').map((sql) => ({
         sql,
         lock: 'ACCESS SHARE on the tables that it reads',
-        cost: 'one read of sessions, messages and message_feedback',
+        cost: 'one read of messages and message_feedback, then of sessions',
       })),
-    apply: async ({ pool }) => {
-      for (const sql of planStatements('session-stats', names, 'live')) await pool.query(sql);
+    ],
+    apply: async ({ pool, options, emit, signal }) => {
+      await inTransaction(pool, async (client) => {
+        for (const sql of statements('session-rollup')) await client.query(sql);
+      });
+      await withLockRetry(
+        pool,
+        'Putting the triggers of the statistics on messages',
+        async (client) => {
+          for (const sql of statements('session-changes')) await client.query(sql);
+        },
+        { ...options.cutover, emit, signal },
+      );
+      for (const sql of statements('session-stats')) await pool.query(sql);
       await pool.query(`REFRESH MATERIALIZED VIEW CONCURRENTLY ${quoteName(view)}`);
       const { rows } = await pool.query<{ rows: number }>(`SELECT count(*)::int AS rows FROM ${quoteName(view)}`);
       return `${rows[0]?.rows ?? 0} rows`;
@@ -31,20 +67,68 @@ export function sessionStatsStep(names: SessionsNames): Step {
            FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)`,
         [quoteName(view)],
       );
-      if (rows[0]?.populated === true && rows[0].unique) return [];
-      return [{ severity: 'blocks', subject: quoteName(view), message: 'is not populated, or lacks its unique index' }];
+      const findings: Finding[] = [];
+      if (rows[0]?.populated !== true || !rows[0].unique)
+        findings.push({
+          severity: 'blocks',
+          subject: quoteName(view),
+          message: 'is not populated, or lacks its unique index',
+        });
+      const missing = await missingTriggers(pool, [
+        ...TRIGGERS.map((trigger) => [quoteName(feedback), trigger] as const),
+        ...[...TRIGGERS, MOVE_TRIGGER].map((trigger) => [quoteName(names.messages), trigger] as const),
+      ]);
+      if (missing.length > 0)
+        return [
+          ...findings,
+          {
+            severity: 'blocks',
+            subject: quoteName(view),
+            message: `its figures go wrong: ${missing.join(', ')}`,
+            hint: 'Run `tandem migrate` again.',
+          },
+        ];
+      return [...findings, ...(await driftFindings(pool, names))];
     },
     revert: async ({ pool, options, emit, signal }) => {
       await withLockRetry(
         pool,
         'Dropping session_stats',
         async (client) => {
-          await client.query(`DROP VIEW IF EXISTS ${quoteName({ ...view, name: 'my_session_stats' })}`);
-          await client.query('DROP FUNCTION IF EXISTS private.my_session_stats()');
-          await client.query(`DROP MATERIALIZED VIEW IF EXISTS ${quoteName(view)}`);
+          for (const sql of statements('session-stats-revert')) await client.query(sql);
         },
         { ...options.cutover, emit, signal },
       );
     },
   };
+}
+
+/** Which of the triggers are not there, or would not fire for everybody. */
+async function missingTriggers(pool: Pool, wanted: readonly (readonly [string, string])[]): Promise<string[]> {
+  const { rows } = await pool.query<{ what: string }>(
+    `SELECT pg_catalog.format('trigger %s on %s %s', w.name, w.relation, CASE WHEN t.oid IS NULL THEN 'is missing' ELSE 'is not enabled ALWAYS' END) AS what
+       FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS w (relation, name)
+       LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = pg_catalog.to_regclass(w.relation) AND t.tgname = w.name
+      WHERE t.tgenabled IS DISTINCT FROM 'A'`,
+    [wanted.map(([relation]) => relation), wanted.map(([, name]) => name)],
+  );
+  return rows.map(({ what }) => what);
+}
+
+/** Rollup and queue against the rows that they speak of, all of them, in one snapshot. */
+async function driftFindings(pool: Pool, names: SessionsNames): Promise<Finding[]> {
+  let drifted = 0;
+  for (const sql of planStatements('session-stats-drift', names, 'live')) {
+    const { rows } = await pool.query<{ drifted: number }>(sql);
+    drifted += rows[0]?.drifted ?? 0;
+  }
+  if (drifted === 0) return [];
+  return [
+    {
+      severity: 'blocks',
+      subject: 'private.session_rollup',
+      message: `${drifted} sessions have other figures there than their messages and feedback give`,
+      hint: '`tandem refresh --recount` counts every session anew.',
+    },
+  ];
 }

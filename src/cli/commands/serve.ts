@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addSessionsMetrics } from '../../../plans/sessions/keeper/metrics.ts';
 import { writePolicy } from '../../../plans/sessions/keeper/policy.ts';
+import { writeStatsPolicy } from '../../../plans/sessions/keeper/stats-policy.ts';
 import { defaultTaskSettings, keeperTasks } from '../../../plans/sessions/keeper/tasks.ts';
 import { ExitCode } from '../../engine/errors.ts';
 import { type KeeperEvent, runKeeper } from '../../keeper/keeper.ts';
@@ -29,8 +30,9 @@ export function serveCommand(program: Command, run: RunCommand): void {
   ]).action((options: PlanOptions & { listen: string; allowHost?: string[]; readOnly?: boolean }) =>
     run(async (terminal) => {
       const listen = parseListen(options.listen);
-      return withKeeper(options, async ({ pool, names, wanted }) => {
+      return withKeeper(options, async ({ pool, names, wanted, wantedStats }) => {
         if (wanted !== null && !options.readOnly) await writePolicy(pool, wanted);
+        if (wantedStats !== null && !options.readOnly) await writeStatsPolicy(pool, wantedStats);
         const tasks = options.readOnly ? [] : keeperTasks(pool, names, defaultTaskSettings);
         const metrics = createMetrics(tasks.map(({ name }) => name));
         const collect = addSessionsMetrics(metrics.registry, pool, names);

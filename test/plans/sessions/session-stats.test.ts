@@ -23,7 +23,10 @@ beforeEach(async () => {
   user = await insertUser(client);
 });
 
-const refresh = () => client.query('REFRESH MATERIALIZED VIEW CONCURRENTLY public.session_stats');
+const refresh = async () => {
+  await client.query('SELECT private.fold_session_changes()');
+  await client.query('REFRESH MATERIALIZED VIEW CONCURRENTLY public.session_stats');
+};
 const statsOf = async (id: string) =>
   (await client.query('SELECT * FROM public.session_stats WHERE user_id = $1 ORDER BY status', [id])).rows;
 

@@ -289,6 +289,10 @@ begin
 
 {{> security-feedback}}
 
+{{> session-rollup}}
+
+{{> session-changes}}
+
 {{> session-stats}}
 
 {{> search-words}}

@@ -19,7 +19,7 @@ const ailing = async () =>
 
 async function healthy() {
   await run(database.pool);
-  await refreshStats(database.pool, names);
+  await refreshStats({ pool: database.pool, names });
   await acquireLease(database.pool, 'here/1');
 }
 

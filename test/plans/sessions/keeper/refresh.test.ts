@@ -6,26 +6,27 @@ import { idleSessions, idOf, names, untilWaitsFor } from './keeping.ts';
 
 const database = useDatabase(idleSessions);
 const query = (sql: string, values: unknown[] = []) => database.pool.query(sql, values);
+const refresh = (force = false) => refreshStats({ pool: database.pool, names, force });
 /** The server's counters are written by each session when it has nothing else to do. */
 const flush = () => query('SELECT pg_stat_force_next_flush()');
 
 test('figures are refreshed beside their readers, and only where something was written', async () => {
   await installKeeper(database.pool, names);
   await flush();
-  const first = await refreshStats(database.pool, names);
+  const first = await refresh();
   expect(first).toMatchObject({ mode: 'concurrent', rows: 3 });
   const stats = await query('SELECT status, sessions::int, messages::int FROM public.session_stats ORDER BY status');
   expect(stats.rows).toEqual(
     ['active', 'archived', 'deleted'].map((status) => ({ status, sessions: 10, messages: 55 })),
   );
-  expect(await refreshStats(database.pool, names)).toMatchObject({ mode: 'skipped', rows: null });
-  expect(await refreshStats(database.pool, names, true)).toMatchObject({ mode: 'concurrent' });
+  expect(await refresh()).toMatchObject({ mode: 'skipped', rows: null });
+  expect(await refresh(true)).toMatchObject({ mode: 'concurrent' });
 
   const writer = await database.connect();
   await writer.query("UPDATE public.sessions SET status = 'archived' WHERE id = $1", [idOf('active', 1)]);
   await writer.query('SELECT pg_stat_force_next_flush()');
   await writer.query('SELECT');
-  expect(await refreshStats(database.pool, names)).toMatchObject({ mode: 'concurrent' });
+  expect(await refresh()).toMatchObject({ mode: 'concurrent' });
   const history = await query(
     'SELECT mode, ended_at IS NOT NULL AS ended, error FROM keeper.stats_refreshes ORDER BY id',
   );
@@ -37,7 +38,7 @@ test('figures are refreshed beside their readers, and only where something was w
 test('a view that was emptied heals itself', async () => {
   await installKeeper(database.pool, names);
   await query('REFRESH MATERIALIZED VIEW public.session_stats WITH NO DATA');
-  expect(await refreshStats(database.pool, names)).toMatchObject({ mode: 'plain', rows: 3 });
+  expect(await refresh()).toMatchObject({ mode: 'plain', rows: 3 });
 });
 
 test('a reader that is still reading holds no refresh up', async () => {
@@ -45,7 +46,7 @@ test('a reader that is still reading holds no refresh up', async () => {
   const reader = await database.connect();
   await reader.query('BEGIN');
   await reader.query('SELECT * FROM public.session_stats');
-  expect(await refreshStats(database.pool, names, true)).toMatchObject({ mode: 'concurrent' });
+  expect(await refresh(true)).toMatchObject({ mode: 'concurrent' });
   await reader.query('COMMIT');
 });
 
@@ -54,7 +55,7 @@ test('a refresh that fails is noted with its error', async () => {
   const other = await database.connect();
   await other.query('BEGIN; CREATE INDEX in_the_way ON public.session_stats (status)');
   const client = await database.connect();
-  const refreshing = refreshStats(database.pool, names, true);
+  const refreshing = refresh(true);
   const noted = expect(refreshing).rejects.toMatchObject({ code: '57014' });
   await untilWaitsFor(database.pool, other);
   await client.query(
