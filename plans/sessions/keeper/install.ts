@@ -7,9 +7,7 @@ import { planStatements } from '../templates.ts';
 /** Advisory lock key (two int4: "tand", 2): two keepers that start at once would create the same objects. */
 const LOCK = [0x74616e64, 2];
 /** In this order: `keeper` makes the schema. */
-const FILES = ['keeper', 'keeper-monitoring'];
-
-const FILES = ['keeper', 'keeper-stats'];
+const FILES = ['keeper', 'keeper-stats', 'keeper-monitoring'];
 
 /**
  * Creates schema `keeper` where it is missing, and puts the trigger that keeps held sessions back on the registry, which

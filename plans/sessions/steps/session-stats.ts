@@ -74,21 +74,7 @@ export function sessionStatsStep(names: SessionsNames): Step {
           subject: quoteName(view),
           message: 'is not populated, or lacks its unique index',
         });
-      const missing = await missingTriggers(pool, [
-        ...TRIGGERS.map((trigger) => [quoteName(feedback), trigger] as const),
-        ...[...TRIGGERS, MOVE_TRIGGER].map((trigger) => [quoteName(names.messages), trigger] as const),
-      ]);
-      if (missing.length > 0)
-        return [
-          ...findings,
-          {
-            severity: 'blocks',
-            subject: quoteName(view),
-            message: `its figures go wrong: ${missing.join(', ')}`,
-            hint: 'Run `tandem migrate` again.',
-          },
-        ];
-      return [...findings, ...(await driftFindings(pool, names))];
+      return [...findings, ...(await triggerFindings(pool, names)), ...(await driftFindings(pool, names))];
     },
     revert: async ({ pool, options, emit, signal }) => {
       await withLockRetry(
@@ -103,16 +89,34 @@ export function sessionStatsStep(names: SessionsNames): Step {
   };
 }
 
-/** Which of the triggers are not there, or would not fire for everybody. */
-async function missingTriggers(pool: Pool, wanted: readonly (readonly [string, string])[]): Promise<string[]> {
-  const { rows } = await pool.query<{ what: string }>(
-    `SELECT pg_catalog.format('trigger %s on %s %s', w.name, w.relation, CASE WHEN t.oid IS NULL THEN 'is missing' ELSE 'is not enabled ALWAYS' END) AS what
-       FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS w (relation, name)
-       LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = pg_catalog.to_regclass(w.relation) AND t.tgname = w.name
+/** Which of the triggers are not there, or do not fire for everybody. */
+async function triggerFindings(pool: Pool, names: SessionsNames): Promise<Finding[]> {
+  const feedback = quoteName({ schema: names.sessions.schema, name: 'message_feedback' });
+  const wanted = [
+    ...TRIGGERS.map((name) => ({ table: feedback, name })),
+    ...[...TRIGGERS, MOVE_TRIGGER].map((name) => ({ table: quoteName(names.messages), name })),
+  ];
+  const { rows } = await pool.query<{ table: string; name: string; state: string | null }>(
+    `SELECT w.table, w.name, t.tgenabled AS state
+       FROM ROWS FROM (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) AS w ("table", name)
+       LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = pg_catalog.to_regclass(w.table) AND t.tgname = w.name
       WHERE t.tgenabled IS DISTINCT FROM 'A'`,
-    [wanted.map(([relation]) => relation), wanted.map(([, name]) => name)],
+    [wanted.map(({ table }) => table), wanted.map(({ name }) => name)],
   );
-  return rows.map(({ what }) => what);
+  return rows.map(({ table, name, state }) => {
+    const fires = state === 'O';
+    return {
+      severity: fires ? 'warning' : 'blocks',
+      subject: 'private.session_rollup',
+      message: fires
+        ? `trigger ${name} on ${table} does not note what replica sessions write`
+        : `trigger ${name} on ${table} ${state === null ? 'is missing' : 'is switched off'}: writes are not counted`,
+      hint:
+        state === null
+          ? 'It stands in supabase/migrations, with the statements that make it.'
+          : `ALTER TABLE ${table} ENABLE ALWAYS TRIGGER ${name}; then \`tandem refresh --recount\`.`,
+    };
+  });
 }
 
 /** Rollup and queue against the rows that they speak of, all of them, in one snapshot. */
