@@ -22,5 +22,5 @@ export function numberingSql(names: SessionsNames): string[] {
 /** The index that makes it cheap, for as long as the move lasts. */
 export function numberingIndexSql(names: SessionsNames): string {
   const c = (column: string) => quoteIdent(names.messagesColumns[column] ?? column);
-  return `CREATE INDEX tandem_unnumbered ON ${quoteName(names.messagesTarget)} (${c('session_id')}) WHERE ${c('sequence_number')} = 0`;
+  return `CREATE INDEX IF NOT EXISTS tandem_unnumbered ON ${quoteName(names.messagesTarget)} (${c('session_id')}) WHERE ${c('sequence_number')} = 0`;
 }

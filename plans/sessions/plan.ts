@@ -94,6 +94,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
         unlive: () => planStatements('live-triggers-revert', names, 'live'),
         replaces: isSetByPlan,
         returned: () => planStatements('security-feedback-revert', names, 'live'),
+        reopened: (moves) => (isNumbered(moves) ? [numberingIndexSql(names)] : []),
       }),
       foreignKeysStep('5'),
       sessionStatsStep(names),
@@ -125,11 +126,14 @@ function buildStatements(names: SessionsNames, move: TableMove): string[] {
   return [...planStatements(`${move.name}-build`, names, 'beside'), ...move.extraIndexes, ...numbering];
 }
 
+const isNumbered = (moves: readonly TableMove[]) => moves.some((move) => move.settle.length > 0);
+
 /** What needs the final names: triggers of the new shape, the policies of message_feedback. */
 function liveStatements(names: SessionsNames, moves: readonly TableMove[]): string[] {
-  const numbered = moves.some((move) => move.settle.length > 0);
   return [
-    ...(numbered ? [`DROP INDEX ${quoteName({ schema: names.messages.schema, name: 'tandem_unnumbered' })}`] : []),
+    ...(isNumbered(moves)
+      ? [`DROP INDEX ${quoteName({ schema: names.messages.schema, name: 'tandem_unnumbered' })}`]
+      : []),
     ...planStatements('live-triggers', names, 'live'),
     ...planStatements('security-feedback', names, 'live'),
   ];

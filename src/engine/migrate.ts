@@ -146,7 +146,7 @@ export async function checkPlan(pool: Pool, plan: Plan, options: RunOptions): Pr
 }
 
 const COPIED_AGAIN =
-  'An earlier run was rolled back, and took away what it had copied: this one begins anew, and copies every row again.';
+  'An earlier run was rolled back, and took away what it had copied: this one begins anew, and copies every row again. `tandem rollback --keep` would have kept it.';
 
 async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promise<Run> {
   const latest = await maybeLatestRun(pool);

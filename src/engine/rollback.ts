@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { inTransaction } from '../db/connect.ts';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { assertHeldByRetired } from './held-by-retired.ts';
@@ -12,6 +13,7 @@ import {
   maybeLatestRun,
   type Run,
   setPhase,
+  setReopened,
   setRollingBack,
   setStepState,
 } from './run-state.ts';
@@ -22,7 +24,10 @@ import type { Plan, RunOptions } from './step.ts';
  * Goes back to the flat tables, before or after cutover: the steps' `revert` in reverse order. After cutover the first
  * of them drains every write made since into the retired tables and swaps the names; nothing is dropped before that.
  *
- * @throws TD012 where no run is open; TD016 for another plan file than the run's; TD031 and
+ * With `keep`, only the cutover and what came after it is taken back: the new tables stand beside the live ones as they did
+ * before, the change log follows the live ones from the very swap, and the run can be gone on with without a copy.
+ *
+ * @throws TD012 where no run is open, or none that could be kept; TD016 for another plan file than the run's; TD031 and
  * TD027 for rows and columns that would be lost
  */
 export async function rollback(input: {
@@ -31,25 +36,28 @@ export async function rollback(input: {
   options: RunOptions;
   emit: Emit;
   signal: AbortSignal;
+  keep?: boolean;
 }): Promise<void> {
-  const { pool, plan, emit } = input;
+  const { pool, plan, emit, keep = false } = input;
   await openRun(pool);
   await withRunnerLock(pool, 'rollback', async (lost) => {
     const signal = AbortSignal.any([input.signal, lost]);
     // Read again: whoever held the lock a moment ago may have cut over.
     const run = await openRun(pool);
     assertSamePlan(run, plan);
+    if (keep && run.phase !== 'baking' && !run.rolling_back) throw nothingToKeep();
     if (run.phase === 'baking' && !run.rolling_back) {
       await assertColumnsStand(pool, run.settings.moves);
       await assertNoColumnIsLost(pool, run.settings.moves);
       await catchUpRetired(pool, run, signal);
       await assertHeldByRetired(pool);
     }
-    await setRollingBack(pool, run);
-    const context = stepContext(pool, run, input.options, emit, signal);
     const begun = new Set(
       (await listSteps(pool, run)).filter((s) => s.state !== 'pending' && s.state !== 'reverted').map((s) => s.name),
     );
+    if (keep && !plan.steps.some((step) => step.reopen && begun.has(step.name))) throw nothingToKeep();
+    await setRollingBack(pool, run);
+    const context = stepContext(pool, run, input.options, emit, signal);
     for (const step of [...plan.steps].reverse()) {
       if (!begun.has(step.name)) continue;
       if (typeof step.revert === 'function') {
@@ -59,11 +67,27 @@ export async function rollback(input: {
           });
         await step.revert(context);
       }
-      await setStepState(pool, run, step.name, 'reverted');
+      const reopened = keep && step.reopen !== undefined;
+      if (reopened) await step.reopen?.(context);
+      // With the step's state: killed before it, the same command finds the step standing, and reopens the run again.
+      await inTransaction(pool, async (client) => {
+        await setStepState(client, run, step.name, 'reverted');
+        if (reopened) await setReopened(client, run);
+      });
       emit({ event: 'step', name: step.name, guide: step.guide, title: step.title, state: 'reverted' });
+      if (reopened) {
+        emit({ event: 'phase', phase: 'draining' });
+        return;
+      }
     }
     await setPhase(pool, run, 'rolled_back');
     emit({ event: 'phase', phase: 'rolled_back' });
+  });
+}
+
+function nothingToKeep(): TandemError {
+  return new TandemError('TD012', 'There is no cutover to take back: the flat tables are the live ones.', {
+    hint: '`tandem migrate` goes on with the run, and `tandem rollback` without --keep takes it away.',
   });
 }
 

@@ -67,7 +67,7 @@ export function isOpen(run: Run | null): run is Run {
 export function assertNotRollingBack(run: Run): void {
   if (!run.rolling_back) return;
   throw new TandemError('TD012', 'A rollback of this run has begun, and is not complete.', {
-    hint: '`tandem rollback` completes it; after that, `tandem migrate` can begin anew.',
+    hint: 'The same `tandem rollback` completes it; after that, `tandem migrate` can go on or begin anew.',
   });
 }
 
@@ -133,6 +133,15 @@ export async function setPhase(client: Queryable, run: Run, phase: Phase): Promi
 
 export async function setRollingBack(client: Queryable, run: Run): Promise<void> {
   await client.query('UPDATE tandem.run SET rolling_back = true WHERE id = $1', [run.id]);
+}
+
+/** A run that was rolled back and kept: as it was before its cutover, with everything copied, and nothing proved. */
+export async function setReopened(client: Queryable, run: Run): Promise<void> {
+  await client.query(
+    `UPDATE tandem.run SET rolling_back = false, phase = 'draining', cutover_at = NULL, cutover_lock_ms = NULL,
+            cutover_attempts = 0, attachments = NULL WHERE id = $1`,
+    [run.id],
+  );
 }
 
 export async function setStepState(

@@ -67,6 +67,8 @@ export interface Step {
   readonly apply: (context: StepContext) => Promise<string | undefined>;
   readonly verify: (context: StepContext) => Promise<Finding[]>;
   readonly revert: ((context: StepContext) => Promise<void>) | 'nothing to revert' | 'irreversible';
+  /** After `revert`, where the run is kept open: has the targets follow the live tables again, so that nothing is copied twice. */
+  readonly reopen?: (context: StepContext) => Promise<void>;
 }
 
 /** What can be known before a run: nothing has been written yet, and nothing is. */

@@ -11,7 +11,9 @@ import { attachChangeLogSql } from '../move/change-log.ts';
 import { isReplaced } from '../move/compare-attachments.ts';
 import { cutover } from '../move/cutover.ts';
 import { type Dependents, readDependents } from '../move/dependents.ts';
+import { forward } from '../move/direction.ts';
 import { hangingOn } from '../move/hanging.ts';
+import { logDifferences } from '../move/log-differences.ts';
 import { assertNotRewritten } from '../move/references.ts';
 import { assertStandBeside, besideSql, fillSql, standViewsBeside } from '../move/stand-views.ts';
 import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
@@ -30,6 +32,8 @@ export function cutoverStep(input: {
   replaces?: (attachment: Attachment) => boolean;
   /** What the way back ends with, under the names that the tables had before. */
   returned: () => string[];
+  /** What targets that the names were taken from again need to be filled on, and the cutover took away. */
+  reopened?: (moves: readonly TableMove[]) => string[];
 }): Step {
   return {
     name: 'cutover',
@@ -131,7 +135,23 @@ export function cutoverStep(input: {
       }
       await validateReturned(context);
     },
+    reopen: async ({ pool, moves }) => {
+      // The next cutover gives the new tables the live ones' policies again, as they are by then.
+      for (const move of moves) for (const sql of await withoutCarriedPolicies(pool, move)) await pool.query(sql);
+      for (const sql of input.reopened?.(moves) ?? []) await pool.query(sql);
+      // What the flat tables hold less exactly, or not at all, reads otherwise now that it has gone back.
+      for (const move of moves) await logDifferences(pool, forward(move, moves));
+    },
   };
+}
+
+async function withoutCarriedPolicies(client: Queryable, move: TableMove): Promise<string[]> {
+  const { rows } = await client.query<{ sql: string }>(
+    `SELECT pg_catalog.format('DROP POLICY IF EXISTS %I ON %s', polname, $2::text) AS sql
+       FROM pg_catalog.pg_policy WHERE polrelid = $1::regclass ORDER BY polname`,
+    [quoteName(move.source), quoteName(move.target)],
+  );
+  return rows.map((row) => row.sql);
 }
 
 /** Materialized views over the tables that are about to take the live names: filled while the live ones serve. */

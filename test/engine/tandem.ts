@@ -31,7 +31,7 @@ export interface Tandem {
   migrate(options?: { stopBefore?: 'cutover'; signal?: AbortSignal }): Promise<MigrateResult>;
   /** Runs the plan as far as it goes before this step, and stops there as a signal would. */
   migrateUpTo(step: string): Promise<void>;
-  rollback(options?: { signal?: AbortSignal }): Promise<void>;
+  rollback(options?: { signal?: AbortSignal; keep?: boolean }): Promise<void>;
   finish(): Promise<void>;
   verify(options?: { accept?: boolean }): Promise<VerifyResult>;
   status(): Promise<Status>;
@@ -77,7 +77,7 @@ export function tandemOn(database: { pool: Pool }, config: Config = {}, options:
       tandem.onEvent = onEvent;
       if (!stopped) throw new Error(`The run did not stop before ${step}.`);
     },
-    rollback: ({ signal } = {}) => rollback(common(signal)),
+    rollback: ({ signal, keep = false } = {}) => rollback({ ...common(signal), keep }),
     finish: () => finish(common()),
     verify: ({ accept = false } = {}) => verify({ ...common(), accept }),
     status: () => status(database.pool, plan),
