@@ -1525,7 +1525,9 @@ begin
       de tsquery,
       -- While the last word is being typed: what surely begins with it, and the pattern that decides about the rest.
       typed_prefix tsquery,
-      typed_pattern text
+      typed_pattern text,
+      -- When it is given up.
+      deadline timestamptz
     );
     create type private.search_hit as (id uuid, rank real, reading tsquery, correction text);
   end if;
@@ -1551,6 +1553,24 @@ return content_search @@ private.search_reading_for(language, request)
   and ((request).typed_pattern is null
        or content_search @@ (request).typed_prefix
        or private.search_plain(left(content, 20000)) ~ (request).typed_pattern);
+
+-- PostgreSQL sets no time limit for a statement that runs, so the search looks at the clock itself, at each message that it
+-- reads. The work is bounded in messages, but one may be long, and while a word is typed its text is read.
+create or replace function private.search_time_limit() returns interval
+language sql immutable parallel safe
+return interval '3 seconds';
+
+-- Costs nothing as the planner sees it, so that the clock is looked at before a text is read.
+create or replace function private.search_out_of_time() returns boolean
+language plpgsql volatile parallel safe cost 0.0001
+set search_path = ''
+as $function$
+begin
+  raise exception using errcode = 'query_canceled',
+    message = format('The search was given up after %s seconds.', trim_scale(extract(epoch from private.search_time_limit()))),
+    hint = 'Search for something rarer, in one session, or since a time.';
+end
+$function$;
 
 -- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
 -- only functions that say whose messages they want may call it.
@@ -1579,6 +1599,7 @@ begin
         select n."id" as id, n."created_at" as created_at from "public"."messages" n
          where n."session_id" = request.session_id and (request.reader is null or n."user_id" = request.reader)
            and n."created_at" >= since
+           and (clock_timestamp() < request.deadline or private.search_out_of_time())
            and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
         -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
         offset 0
@@ -1594,7 +1615,8 @@ begin
          where n."user_id" = request.reader and n."created_at" >= since
          order by n."created_at" desc fetch first (newest) rows with ties
       ) m
-       where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+       where (clock_timestamp() < request.deadline or private.search_out_of_time())
+         and private.search_accepts(m.language, m.type, m.content_search, m.content, request)
        order by m.created_at desc fetch first (most) rows with ties
     );
     if cardinality(hits) < enough and exists (
@@ -1607,6 +1629,7 @@ begin
           select n."id" as id, n."created_at" as created_at from "public"."messages" n
            where array[n."user_id"] @> array[request.reader] and n.content_search @@ request.in_any_language
              and n."created_at" >= since
+             and (clock_timestamp() < request.deadline or private.search_out_of_time())
              and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
            limit 50000
         ) m order by m.created_at desc fetch first (most) rows with ties
@@ -1621,7 +1644,8 @@ begin
         from "public"."messages" n
        where n."created_at" >= since order by n."created_at" desc fetch first (newest) rows with ties
     ) m
-     where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+     where (clock_timestamp() < request.deadline or private.search_out_of_time())
+       and private.search_accepts(m.language, m.type, m.content_search, m.content, request)
      order by m.created_at desc fetch first (most) rows with ties
   );
   if cardinality(hits) < enough and exists (
@@ -1631,6 +1655,7 @@ begin
       select m.id from (
         select n."id" as id, n."created_at" as created_at from "public"."messages" n
          where n.content_search @@ request.in_any_language and n."created_at" >= since
+           and (clock_timestamp() < request.deadline or private.search_out_of_time())
            and private.search_accepts(n.language, n."type", n.content_search, n."content", request)
          limit 50000
       ) m order by m.created_at desc fetch first (most) rows with ties
@@ -1641,6 +1666,8 @@ end
 $function$;
 
 revoke all on function
+  private.search_time_limit(),
+  private.search_out_of_time(),
   private.search_reading_for("public".session_language, private.search_request),
   private.search_accepts("public".session_language, "public".message_type, tsvector, text, private.search_request),
   private.search_candidates(private.search_request, integer, integer, integer)
@@ -1716,6 +1743,7 @@ begin
   request.language := language;
   request.type := type;
   request.since := since;
+  request.deadline := clock_timestamp() + private.search_time_limit();
 
   if typing and phrase !~ '(^|\s)-\S*$' then
     prefix := regexp_replace(private.search_plain(substring(phrase from '\S*$')), '[^[:alnum:]]', '', 'g');
@@ -1921,6 +1949,8 @@ end;
 
 -- SECURITY INVOKER: the messages that were found are read again with the caller's rights, so that row security has the
 -- last word; user_id only narrows. With BEGIN ATOMIC its names are resolved now: the API roles need no right on private.
+-- A generic plan: to estimate how many rows unnest gives, the planner calls stable functions with arguments that it knows,
+-- and would search once to plan and once more to answer.
 create or replace function "public".search_messages(
   query text,
   session_id uuid default null,
@@ -1936,6 +1966,7 @@ create or replace function "public".search_messages(
 ) returns setof "public".message_match
 language sql stable rows 20
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 begin atomic
   select m."id", m."session_id", s."title"::text, m."user_id", m."type", m."sequence_number",
          m.language, m."content", m."created_at", hit.rank,

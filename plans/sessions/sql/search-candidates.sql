@@ -18,7 +18,9 @@ begin
       de tsquery,
       -- While the last word is being typed: what surely begins with it, and the pattern that decides about the rest.
       typed_prefix tsquery,
-      typed_pattern text
+      typed_pattern text,
+      -- When it is given up.
+      deadline timestamptz
     );
     create type private.search_hit as (id uuid, rank real, reading tsquery, correction text);
   end if;
@@ -44,6 +46,24 @@ return content_search @@ private.search_reading_for(language, request)
   and ((request).typed_pattern is null
        or content_search @@ (request).typed_prefix
        or private.search_plain(left(content, 20000)) ~ (request).typed_pattern);
+
+-- PostgreSQL sets no time limit for a statement that runs, so the search looks at the clock itself, at each message that it
+-- reads. The work is bounded in messages, but one may be long, and while a word is typed its text is read.
+create or replace function private.search_time_limit() returns interval
+language sql immutable parallel safe
+return interval '3 seconds';
+
+-- Costs nothing as the planner sees it, so that the clock is looked at before a text is read.
+create or replace function private.search_out_of_time() returns boolean
+language plpgsql volatile parallel safe cost 0.0001
+set search_path = ''
+as $function$
+begin
+  raise exception using errcode = 'query_canceled',
+    message = format('The search was given up after %s seconds.', trim_scale(extract(epoch from private.search_time_limit()))),
+    hint = 'Search for something rarer, in one session, or since a time.';
+end
+$function$;
 
 -- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
 -- only functions that say whose messages they want may call it.
@@ -72,6 +92,7 @@ begin
         select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
          where n.{{messages.session_id}} = request.session_id and (request.reader is null or n.{{messages.user_id}} = request.reader)
            and n.{{messages.created_at}} >= since
+           and (clock_timestamp() < request.deadline or private.search_out_of_time())
            and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
         -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
         offset 0
@@ -87,7 +108,8 @@ begin
          where n.{{messages.user_id}} = request.reader and n.{{messages.created_at}} >= since
          order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
       ) m
-       where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+       where (clock_timestamp() < request.deadline or private.search_out_of_time())
+         and private.search_accepts(m.language, m.type, m.content_search, m.content, request)
        order by m.created_at desc fetch first (most) rows with ties
     );
     if cardinality(hits) < enough and exists (
@@ -100,6 +122,7 @@ begin
           select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
            where array[n.{{messages.user_id}}] @> array[request.reader] and n.content_search @@ request.in_any_language
              and n.{{messages.created_at}} >= since
+             and (clock_timestamp() < request.deadline or private.search_out_of_time())
              and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
            limit 50000
         ) m order by m.created_at desc fetch first (most) rows with ties
@@ -114,7 +137,8 @@ begin
         from {{messages}} n
        where n.{{messages.created_at}} >= since order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
     ) m
-     where private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+     where (clock_timestamp() < request.deadline or private.search_out_of_time())
+       and private.search_accepts(m.language, m.type, m.content_search, m.content, request)
      order by m.created_at desc fetch first (most) rows with ties
   );
   if cardinality(hits) < enough and exists (
@@ -124,6 +148,7 @@ begin
       select m.id from (
         select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
          where n.content_search @@ request.in_any_language and n.{{messages.created_at}} >= since
+           and (clock_timestamp() < request.deadline or private.search_out_of_time())
            and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
          limit 50000
       ) m order by m.created_at desc fetch first (most) rows with ties
@@ -134,6 +159,8 @@ end
 $function$;
 
 revoke all on function
+  private.search_time_limit(),
+  private.search_out_of_time(),
   private.search_reading_for({{schema}}.session_language, private.search_request),
   private.search_accepts({{schema}}.session_language, {{schema}}.message_type, tsvector, text, private.search_request),
   private.search_candidates(private.search_request, integer, integer, integer)

@@ -68,6 +68,7 @@ begin
   request.language := language;
   request.type := type;
   request.since := since;
+  request.deadline := clock_timestamp() + private.search_time_limit();
 
   if typing and phrase !~ '(^|\s)-\S*$' then
     prefix := regexp_replace(private.search_plain(substring(phrase from '\S*$')), '[^[:alnum:]]', '', 'g');
@@ -273,6 +274,8 @@ end;
 
 -- SECURITY INVOKER: the messages that were found are read again with the caller's rights, so that row security has the
 -- last word; user_id only narrows. With BEGIN ATOMIC its names are resolved now: the API roles need no right on private.
+-- A generic plan: to estimate how many rows unnest gives, the planner calls stable functions with arguments that it knows,
+-- and would search once to plan and once more to answer.
 create or replace function {{schema}}.search_messages(
   query text,
   session_id uuid default null,
@@ -288,6 +291,7 @@ create or replace function {{schema}}.search_messages(
 ) returns setof {{schema}}.message_match
 language sql stable rows 20
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 begin atomic
   select m.{{messages.id}}, m.{{messages.session_id}}, s.{{sessions.title}}::text, m.{{messages.user_id}}, m.{{messages.type}}, m.{{messages.sequence_number}},
          m.language, m.{{messages.content}}, m.{{messages.created_at}}, hit.rank,

@@ -1,19 +1,26 @@
 import fc from 'fast-check';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { SqlState } from '../../../src/db/sqlstate.ts';
 import { useDatabase } from '../../support/database.ts';
-import { asRole, insertUser, migrated, refusal } from './fixtures.ts';
-import { contentsFound, say, search } from './searching.ts';
+import { asRole, insertUser, migrated, only, refusal } from './fixtures.ts';
+import { contentsFound, type SearchParameters, say, search } from './searching.ts';
 
 const database = useDatabase(migrated, { per: 'suite' });
 let client: pg.Client;
 let ann: string;
+let sessionOf: string;
+let spanish: string;
 
 beforeAll(async () => {
   client = await database.connect();
   ann = await insertUser(client);
-  await say(client, ann, 'en', ['A needle in a haystack', '<b onclick="x">needle & pin</b>', 'שלום needle שלום']);
-  await say(client, ann, 'es', ['Una aguja en un pajar']);
+  sessionOf = await say(client, ann, 'en', [
+    'A needle in a haystack',
+    '<b onclick="x">needle & pin</b>',
+    'שלום needle שלום',
+  ]);
+  spanish = await say(client, ann, 'es', ['Una aguja en un pajar']);
   await client.query("SELECT private.refresh_search_words(); SET statement_timeout = '5s'");
 });
 
@@ -128,6 +135,81 @@ describe('an answer in time, and never an error of a parser', () => {
   test('of NULL, nothing', async () => {
     expect(await search(client, { query: null })).toEqual([]);
   });
+});
+
+describe('the time that a search may take', () => {
+  /** Runs `work` with another limit, and puts the first one back. */
+  const within = async (limit: string, work: () => Promise<void>) => {
+    const define = (interval: string) =>
+      client.query(`CREATE OR REPLACE FUNCTION private.search_time_limit() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE
+        RETURN interval '${interval}'`);
+    await define(limit);
+    await work().finally(() => define('3 seconds'));
+  };
+
+  test.each<[string, SearchParameters]>([
+    ['of the newest', { query: 'needle' }],
+    ['of one session', { query: 'needle', session_id: '' }],
+    ['while a word is typed', { query: 'need', typing: true }],
+    ['with a slip', { query: 'neeedle' }],
+  ])('is over for a search %s', async (_, parameters) => {
+    const given = 'session_id' in parameters ? { ...parameters, session_id: sessionOf } : parameters;
+    await within('0 seconds', async () => {
+      const query = asAnn(() => search(client, given));
+      await expect(query).rejects.toMatchObject({
+        code: SqlState.queryCanceled,
+        message: 'The search was given up after 0 seconds.',
+        hint: expect.stringContaining('session'),
+      });
+      const everybodys = asRole(client, 'service_role', null, () => search(client, given));
+      expect(await refusal(everybodys)).toBe(SqlState.queryCanceled);
+    });
+    expect((await asAnn(() => search(client, given))).length).toBeGreaterThan(0);
+  });
+
+  test('is asked for at every message that is read, by whichever index', async () => {
+    const { rows } = await client.query("SELECT prosrc AS body FROM pg_proc WHERE proname = 'search_candidates'");
+    const reads = [...only(rows).body.matchAll(/(\S+\(\)\))\s+and private\.search_accepts\(/g)];
+    expect(reads.map(([, before]) => before)).toEqual(Array(5).fill('private.search_out_of_time())'));
+    expect(only(rows).body.match(/search_accepts/g)).toHaveLength(5);
+  });
+
+  test('ends a search that reads the text of one long message after the other', async () => {
+    await client.query('BEGIN');
+    try {
+      // The stem finds all of them, and none has a word that begins as it is typed.
+      await client.query(
+        `INSERT INTO public.messages (session_id, user_id, sequence_number, content, created_at)
+         SELECT $1, $2, 100 + n, 'corriendo ' || repeat('ü', 20000), now() - n * interval '1 hour' FROM generate_series(1, 400) n`,
+        [spanish, ann],
+      );
+      await client.query(
+        "CREATE OR REPLACE FUNCTION private.search_time_limit() RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN interval '20 ms'",
+      );
+      await client.query("SELECT set_config('request.jwt.claim.sub', $1, true)", [ann]);
+      await client.query('SET LOCAL ROLE authenticated');
+      const startedAt = performance.now();
+      expect(await refusal(search(client, { query: 'corrxxxxxx', typing: true }))).toBe(SqlState.queryCanceled);
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  });
+});
+
+test('the first search of a connection searches once, not to plan it as well', async () => {
+  const fresh = await database.connect();
+  await fresh.query("SET track_functions = 'all'");
+  const calls = async () => {
+    await fresh.query('SELECT pg_stat_force_next_flush()');
+    const { rows } = await fresh.query<{ calls: number }>(
+      "SELECT coalesce(sum(calls), 0)::int AS calls FROM pg_stat_user_functions WHERE funcname = 'search' AND schemaname = 'private'",
+    );
+    return rows[0]?.calls ?? 0;
+  };
+  const before = await calls();
+  await asRole(fresh, 'authenticated', { setting: 'json', sub: ann }, () => search(fresh, { query: 'needle' }));
+  expect((await calls()) - before).toBe(1);
 });
 
 test('what is given in place of a number or a name', async () => {
