@@ -1,8 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../db/sql-file.ts';
+import { withMetrics } from './metrics-reference.ts';
 import { withReference } from './reference.ts';
 
-// `npm run generate`: writes the commands into docs/cli.md anew after one of them has changed.
-const path = join(packageRoot(), 'docs/cli.md');
-writeFileSync(path, withReference(readFileSync(path, 'utf8')));
+// `npm run generate`: writes anew what the documents say of the code after it has changed.
+const documents = { 'docs/cli.md': withReference, 'docs/metrics.md': withMetrics };
+for (const [name, write] of Object.entries(documents)) {
+  const path = join(packageRoot(), name);
+  writeFileSync(path, write(readFileSync(path, 'utf8')));
+}

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { installKeeper } from '../../plans/sessions/keeper/install.ts';
+import type { BackupSettings, MonitoringSettings } from '../../plans/sessions/keeper/monitoring-config.ts';
 import type { ArchivePolicy } from '../../plans/sessions/keeper/policy.ts';
 import type { StatsPolicy } from '../../plans/sessions/keeper/stats-policy.ts';
 import { type SessionsNames, sessionsNames } from '../../plans/sessions/names.ts';
@@ -13,6 +14,9 @@ export interface Keeper {
   readonly wanted: ArchivePolicy | null;
   /** What it says of the statistics. */
   readonly wantedStats: StatsPolicy | null;
+  readonly monitoring: MonitoringSettings;
+  /** Null where the plan file asks for none. */
+  readonly backups: BackupSettings | null;
 }
 
 /** Connects to a migrated database, with the keeper's tables in it. */
@@ -21,6 +25,7 @@ export async function withKeeper<T>(options: PlanOptions, work: (keeper: Keeper)
   const names = sessionsNames(config);
   return withDatabase(options, { writes: true }, async (pool) => {
     await installKeeper(pool, names);
-    return work({ pool, names, wanted: config.archiving ?? null, wantedStats: config.statistics ?? null });
+    const { archiving = null, statistics = null, backups = null, monitoring } = config;
+    return work({ pool, names, wanted: archiving, wantedStats: statistics, monitoring, backups });
   });
 }

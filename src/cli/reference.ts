@@ -1,16 +1,13 @@
 import type { Command, Option } from 'commander';
 import { renderExamples } from './examples.ts';
+import { replaceMarkedPart } from './marked-part.ts';
 import { createProgram } from './program.ts';
 
 const BEGIN = '<!-- From here on, `npm run generate` writes what the commands say of themselves. -->';
-const END = '<!-- Down to here. -->';
 
 /** `document` with its part between the two marks written anew from the commands. */
 export function withReference(document: string): string {
-  const [before, rest] = document.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (before === undefined || after === undefined) throw new Error(`The marks are missing: ${BEGIN} … ${END}`);
-  return `${before}${BEGIN}\n\n${renderReference()}\n${END}${after}`;
+  return replaceMarkedPart(document, BEGIN, renderReference());
 }
 
 /** Every command in Markdown: what it does, its options, its examples. */

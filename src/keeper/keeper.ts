@@ -82,11 +82,12 @@ async function repeat({ metrics, log }: KeeperOptions, task: Task, epoch: string
       log({ event: 'error', task: task.name, message: messageOf(error) });
     }
     const elapsedMs = performance.now() - startedAt;
-    metrics.ran(task.name, outcome, elapsedMs);
-    await pause(task.everyMs(elapsedMs), signal);
+    const nextMs = task.everyMs(elapsedMs);
+    metrics.ran(task.name, outcome, elapsedMs, nextMs);
+    await pause(nextMs, signal);
   }
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

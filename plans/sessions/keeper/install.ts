@@ -26,15 +26,20 @@ export async function installKeeper(pool: Pool, names: SessionsNames): Promise<v
 
 /** @throws TD012 */
 export async function assertMigrated(client: Queryable, names: SessionsNames): Promise<void> {
+  if (await isMigrated(client, names)) return;
+  throw new TandemError('TD012', `${displayName(names.sessions)} is not partitioned by status yet.`, {
+    hint: 'The keeper works on the result of `tandem migrate`.',
+  });
+}
+
+/** True where the tables have their new shape. */
+export async function isMigrated(client: Queryable, names: SessionsNames): Promise<boolean> {
   const { rows } = await client.query<{ partitioned: boolean; registry: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1) AND relkind = 'p') AS partitioned,
             pg_catalog.to_regclass($2) IS NOT NULL AS registry`,
     [quoteName(names.sessions), quoteName(names.registry)],
   );
-  if (rows[0]?.partitioned && rows[0].registry) return;
-  throw new TandemError('TD012', `${displayName(names.sessions)} is not partitioned by status yet.`, {
-    hint: 'The keeper works on the result of `tandem migrate`.',
-  });
+  return rows[0]?.partitioned === true && rows[0].registry;
 }
 
 /** True where the keeper has worked on this database before. */

@@ -4,7 +4,7 @@ import { writePolicy } from '../../../plans/sessions/keeper/policy.ts';
 import { writeStatsPolicy } from '../../../plans/sessions/keeper/stats-policy.ts';
 import { defaultTaskSettings, keeperTasks } from '../../../plans/sessions/keeper/tasks.ts';
 import { ExitCode } from '../../engine/errors.ts';
-import { type KeeperEvent, runKeeper } from '../../keeper/keeper.ts';
+import { type KeeperEvent, messageOf, runKeeper } from '../../keeper/keeper.ts';
 import { createMetrics } from '../../keeper/metrics.ts';
 import { startHttp } from '../../server/http.ts';
 import { parseListen } from '../../server/listen.ts';
@@ -30,25 +30,31 @@ export function serveCommand(program: Command, run: RunCommand): void {
   ]).action((options: PlanOptions & { listen: string; allowHost?: string[]; readOnly?: boolean }) =>
     run(async (terminal) => {
       const listen = parseListen(options.listen);
-      return withKeeper(options, async ({ pool, names, wanted, wantedStats }) => {
+      return withKeeper(options, async ({ pool, names, wanted, wantedStats, monitoring, backups }) => {
         if (wanted !== null && !options.readOnly) await writePolicy(pool, wanted);
         if (wantedStats !== null && !options.readOnly) await writeStatsPolicy(pool, wantedStats);
         const tasks = options.readOnly ? [] : keeperTasks(pool, names, defaultTaskSettings);
         const metrics = createMetrics(tasks.map(({ name }) => name));
-        const collect = addSessionsMetrics(metrics.registry, pool, names);
+        const log = (event: KeeperEvent) => terminal.line(JSON.stringify({ at: new Date().toISOString(), ...event }));
+        const figures = addSessionsMetrics({
+          metrics,
+          pool,
+          names,
+          settings: { monitoring, backups },
+          onError: (error) => log({ event: 'error', task: 'metrics', message: messageOf(error) }),
+        });
         const http = await startHttp({
           listen,
           token: process.env['TANDEM_TOKEN'] || null,
           allowedHosts: options.allowHost ?? [],
           metrics: async () => {
-            await collect();
+            await figures.collect();
             return metrics.registry.metrics();
           },
           ready: async () => {
             await pool.query('SELECT');
           },
         });
-        const log = (event: KeeperEvent) => terminal.line(JSON.stringify({ at: new Date().toISOString(), ...event }));
         // Ctrl-C is how it ends: there is nothing to say about it.
         terminal.onStop(() => undefined);
         log({ event: 'listening', url: http.url });
