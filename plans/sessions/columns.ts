@@ -29,6 +29,18 @@ export function mapColumns(input: ColumnInput): { columns: ColumnMove[]; finding
     const name = settings.column ?? shape.name;
     const live = input.table.columns.find((c) => c.name === name);
     if (live) used.add(name);
+    const idle = live ? settings.sql && 'sql' : settings.whenNull && 'whenNull';
+    if (idle)
+      findings.push({
+        severity: 'blocks',
+        subject: input.display,
+        message: live
+          ? `column ${name} is there, and the plan file has SQL for it as if it were not`
+          : `there is no column ${name}, and the plan file says what it is where it is NULL`,
+        hint: live
+          ? '`sql` is for a column that the table lacks; `values` and `whenNull` say how one that it has is read.'
+          : '`whenNull` is for a column that the table has; `sql` computes one that it lacks.',
+      });
     if (live)
       columns.push(
         mapLive(input, shape, live, { whenNull: settings.whenNull ?? nullDefault(input, shape, live) }, findings),

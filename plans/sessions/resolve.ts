@@ -24,6 +24,7 @@ import { hangingFindings } from './hanging.ts';
 import type { SessionsNames } from './names.ts';
 import { numberingSql } from './numbering.ts';
 import { messagesShape, sessionsShape } from './shape.ts';
+import { unsteadySql } from './unsteady-sql.ts';
 
 /** Columns that the new messages have and the flat ones do not: the session's language, and what is searched. */
 const ADDED_TO_MESSAGES = ['language', 'content_search'];
@@ -56,6 +57,8 @@ export async function resolveMoves(
     enumSchema,
   });
   findings.push(...sessionsColumns.findings, ...messagesColumns.findings);
+  findings.push(...(await unsteadySql(client, displayName(names.sessions), config.sessions.columns)));
+  findings.push(...(await unsteadySql(client, displayName(names.messages), config.messages.columns)));
   findings.push(...(await nonUuidValues(client, sessions, sessionsShape, names.sessionsColumns)));
   findings.push(...(await nonUuidValues(client, messages, messagesShape, names.messagesColumns)));
   findings.push(...(await suitability(client, sessions, moved, names.sessionsColumns['status'] ?? 'status')));

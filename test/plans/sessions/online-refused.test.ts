@@ -113,6 +113,28 @@ const refusals: Refusal[] = [
     says: /public\.sessions: the default of column level, 'expert'::text, does not fit public\.session_level/,
   },
   {
+    name: 'SQL that has another value each time that it is read',
+    sql: 'ALTER TABLE public.sessions DROP COLUMN level, ALTER COLUMN last_accessed DROP NOT NULL',
+    config: {
+      sessions: {
+        columns: {
+          level: { sql: "CASE WHEN RANDOM() < 0.5 THEN 'beginner' ELSE 'advanced' END" },
+          last_accessed: { whenNull: 'CURRENT_TIMESTAMP' },
+          title: { whenNull: "'now, random() and CURRENT_DATE'" },
+        },
+      },
+    },
+    says: /^public\.sessions: the SQL for column level [^\n]* by random\npublic\.sessions: the SQL for column last_accessed [^\n]* by current_timestamp$/m,
+  },
+  {
+    name: 'SQL for a column that is there, and a value in the place of NULL for one that is not',
+    sql: 'ALTER TABLE public.sessions DROP COLUMN updated_at',
+    config: {
+      sessions: { columns: { language: { sql: 'lower(s.language)' }, updated_at: { whenNull: 's.created_at' } } },
+    },
+    says: /column language is there, and the plan file has SQL for it.*\n.*no column updated_at, and the plan file says/,
+  },
+  {
     name: 'a column of the plan that the server computes',
     sql: 'ALTER TABLE public.sessions DROP COLUMN title, ADD COLUMN title text GENERATED ALWAYS AS (upper(level)) STORED',
     says: /public\.sessions: column title is generated/,
