@@ -7,6 +7,7 @@ import { backlog } from '../../../src/move/change-log.ts';
 import { countQuarantined } from '../../../src/move/quarantine.ts';
 import type { SessionsNames } from '../names.ts';
 import { assertMigrated, isInstalled } from './install.ts';
+import { rowSecurity } from './row-security.ts';
 import { keeperNames } from './transitions.ts';
 
 export interface Check {
@@ -30,7 +31,12 @@ const OLD_XIDS = 1_000_000_000;
 export async function examine(pool: Pool, names: SessionsNames): Promise<Check[]> {
   const checks = [await migration(pool, names)];
   if (checks.some((check) => check.state === 'failed')) return checks;
-  checks.push(await indexes(pool, names), await statistics(pool, names), await age(pool, names));
+  checks.push(
+    await indexes(pool, names),
+    await statistics(pool, names),
+    await age(pool, names),
+    await rowSecurity(pool, names),
+  );
   if (await isInstalled(pool)) checks.push(await keeper(pool), await archiving(pool));
   else
     checks.push(

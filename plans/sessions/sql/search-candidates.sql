@@ -30,27 +30,11 @@ $do$;
 comment on type private.search_request is 'What search_messages was asked for, read in every language.';
 comment on type private.search_hit is 'A message that was found, before row security is asked again.';
 
-create or replace function private.search_reading_for(language {{schema}}.session_language, request private.search_request) returns tsquery
-language sql immutable parallel safe
-return case language when 'en' then (request).en when 'es' then (request).es when 'fr' then (request).fr when 'de' then (request).de end;
-
--- Small enough for the planner to put it in its place.
-create or replace function private.search_accepts(
-  language {{schema}}.session_language, type {{schema}}.message_type, content_search tsvector, content text, request private.search_request
-) returns boolean
-language sql immutable parallel safe
-return content_search @@ private.search_reading_for(language, request)
-  and ((request).language is null or language = (request).language)
-  and ((request).type is null or type = (request).type)
-  -- Truncated stems find too much while typing; the text decides. A very long one only by its beginning.
-  and ((request).typed_pattern is null
-       or content_search @@ (request).typed_prefix
-       or private.search_plain(left(content, 20000)) ~ (request).typed_pattern);
-
 -- PostgreSQL sets no time limit for a statement that runs, so the search looks at the clock itself, at each message that it
 -- reads. The work is bounded in messages, but one may be long, and while a word is typed its text is read.
 create or replace function private.search_time_limit() returns interval
 language sql immutable parallel safe
+set search_path = ''
 return interval '3 seconds';
 
 -- Costs nothing as the planner sees it, so that the clock is looked at before a text is read.
@@ -67,6 +51,10 @@ $function$;
 
 -- @@ is not leakproof, so under row security no text index is used. This runs with the rights of the tables' owner, and
 -- only functions that say whose messages they want may call it.
+--
+-- Whether a message is accepted is written out in each place: a function would have to set its search_path, and could then not be
+-- put in its place by the planner. A row is read in its own language; and while typing, since truncated stems find too much,
+-- the text decides, a very long one only by its beginning.
 --
 -- With ties: which of several messages of the same time come first is for private.search_page to say, or pages would
 -- overlap; and sorting them here would cost more than the search.
@@ -93,7 +81,10 @@ begin
          where n.{{messages.session_id}} = request.session_id and (request.reader is null or n.{{messages.user_id}} = request.reader)
            and n.{{messages.created_at}} >= since
            and (clock_timestamp() < request.deadline or private.search_out_of_time())
-           and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
+           and n.content_search @@ case n.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+           and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
+           and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
+                or private.search_plain(left(n.{{messages.content}}, 20000)) ~ request.typed_pattern)
         -- Apart from the order, or the planner would walk through the newest messages of all sessions to spare the sort.
         offset 0
       ) m order by m.created_at desc fetch first (most) rows with ties
@@ -109,7 +100,10 @@ begin
          order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
       ) m
        where (clock_timestamp() < request.deadline or private.search_out_of_time())
-         and private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+         and m.content_search @@ case m.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+         and (request.language is null or m.language = request.language) and (request.type is null or m.type = request.type)
+         and (request.typed_pattern is null or m.content_search @@ request.typed_prefix
+              or private.search_plain(left(m.content, 20000)) ~ request.typed_pattern)
        order by m.created_at desc fetch first (most) rows with ties
     );
     if cardinality(hits) < enough and exists (
@@ -123,7 +117,10 @@ begin
            where array[n.{{messages.user_id}}] @> array[request.reader] and n.content_search @@ request.in_any_language
              and n.{{messages.created_at}} >= since
              and (clock_timestamp() < request.deadline or private.search_out_of_time())
-             and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
+             and n.content_search @@ case n.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+             and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
+             and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
+                  or private.search_plain(left(n.{{messages.content}}, 20000)) ~ request.typed_pattern)
            limit 50000
         ) m order by m.created_at desc fetch first (most) rows with ties
       );
@@ -138,7 +135,10 @@ begin
        where n.{{messages.created_at}} >= since order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
     ) m
      where (clock_timestamp() < request.deadline or private.search_out_of_time())
-       and private.search_accepts(m.language, m.type, m.content_search, m.content, request)
+       and m.content_search @@ case m.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+       and (request.language is null or m.language = request.language) and (request.type is null or m.type = request.type)
+       and (request.typed_pattern is null or m.content_search @@ request.typed_prefix
+            or private.search_plain(left(m.content, 20000)) ~ request.typed_pattern)
      order by m.created_at desc fetch first (most) rows with ties
   );
   if cardinality(hits) < enough and exists (
@@ -149,7 +149,10 @@ begin
         select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
          where n.content_search @@ request.in_any_language and n.{{messages.created_at}} >= since
            and (clock_timestamp() < request.deadline or private.search_out_of_time())
-           and private.search_accepts(n.language, n.{{messages.type}}, n.content_search, n.{{messages.content}}, request)
+           and n.content_search @@ case n.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+           and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
+           and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
+                or private.search_plain(left(n.{{messages.content}}, 20000)) ~ request.typed_pattern)
          limit 50000
       ) m order by m.created_at desc fetch first (most) rows with ties
     );
@@ -161,7 +164,5 @@ $function$;
 revoke all on function
   private.search_time_limit(),
   private.search_out_of_time(),
-  private.search_reading_for({{schema}}.session_language, private.search_request),
-  private.search_accepts({{schema}}.session_language, {{schema}}.message_type, tsvector, text, private.search_request),
   private.search_candidates(private.search_request, integer, integer, integer)
 from public, anon, authenticated, service_role;

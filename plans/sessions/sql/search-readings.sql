@@ -12,7 +12,7 @@ begin
                                   and part.classid = 'pg_catalog.pg_ts_dict'::regclass and part.deptype = 'e'
     join pg_catalog.pg_ts_dict d on d.oid = part.objid
    where e.extname = 'unaccent';
-  execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe return '
+  execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe set search_path = '''' return '
     || case when dictionary.name is null then 'lower(content)' else format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name) end;
 end
 $do$;

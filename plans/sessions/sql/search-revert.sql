@@ -11,8 +11,6 @@ drop function if exists private.search;
 drop function if exists private.search_corrected;
 drop function if exists private.search_page;
 drop function if exists private.search_candidates;
-drop function if exists private.search_accepts;
-drop function if exists private.search_reading_for;
 drop function if exists private.search_out_of_time;
 drop function if exists private.search_time_limit;
 drop type if exists private.search_hit;

@@ -5,6 +5,7 @@
 -- added, changed or swapped with its neighbour - have one of these in common, and an index finds them by it.
 create or replace function private.search_deletions(word text) returns text[]
 language sql immutable strict parallel safe cost 1000
+set search_path = ''
 return array(select distinct left(word, place) || substr(word, place + 2) from generate_series(0, length(word) - 1) as places (place)) || word;
 
 create table if not exists private.search_words (

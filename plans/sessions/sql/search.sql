@@ -135,7 +135,9 @@ begin
       select m.{{messages.id}} as id, ts_rank_cd(m.content_search, own.reading) as rank, own.reading, m.{{messages.created_at}} as created_at
         from unnest(candidates) as candidate (id)
         join {{messages}} m on m.{{messages.id}} = candidate.id
-       cross join lateral (select private.search_reading_for(m.language, request)) as own (reading)
+       cross join lateral (
+         select case m.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+       ) as own (reading)
        order by case when not by_time then ts_rank_cd(m.content_search, own.reading) end desc, m.{{messages.created_at}} desc, m.{{messages.id}}
        limit wanted offset skipped
     ) page

@@ -169,9 +169,9 @@ describe('the time that a search may take', () => {
 
   test('is asked for at every message that is read, by whichever index', async () => {
     const { rows } = await client.query("SELECT prosrc AS body FROM pg_proc WHERE proname = 'search_candidates'");
-    const reads = [...only(rows).body.matchAll(/(\S+\(\)\))\s+and private\.search_accepts\(/g)];
+    const reads = [...only(rows).body.matchAll(/(\S+\(\)\))\s+and \w\.content_search @@ case/g)];
     expect(reads.map(([, before]) => before)).toEqual(Array(5).fill('private.search_out_of_time())'));
-    expect(only(rows).body.match(/search_accepts/g)).toHaveLength(5);
+    expect(only(rows).body.match(/content_search @@ case/g)).toHaveLength(5);
   });
 
   test('ends a search that reads the text of one long message after the other', async () => {

@@ -27,7 +27,7 @@ test('where the keeper is at work and nothing is wrong, all is well', async () =
   await healthy();
   const checks = await examine(database.pool, names);
   expect(checks.map((c) => [c.name, c.state])).toEqual(
-    ['migration', 'indexes', 'statistics', 'vacuum', 'keeper', 'archiving'].map((name) => [name, 'ok']),
+    ['migration', 'indexes', 'statistics', 'vacuum', 'security', 'keeper', 'archiving'].map((name) => [name, 'ok']),
   );
   expect(checks.every((c) => c.hint === null)).toBe(true);
 });
