@@ -3,7 +3,7 @@ export interface Goal {
   readonly what: string;
   readonly measured: number;
   readonly limit: number;
-  readonly unit: '×' | 'ms' | 'MB' | '%';
+  readonly unit: '×' | 'ms' | 'MB' | '%' | 'queries';
   /** The numbers behind it, in words. */
   readonly detail: string;
 }

@@ -10,6 +10,7 @@ import { measureCopy } from './copy.ts';
 import { measureCutover } from './cutover.ts';
 import { type Databases, databasesOn, serverSettings } from './databases.ts';
 import { measureDrain } from './drain.ts';
+import { measureList } from './list.ts';
 import { measureMemory } from './memory.ts';
 import { runUntilReady } from './open-run.ts';
 import { isReached, renderReport, type Section } from './report.ts';
@@ -17,7 +18,7 @@ import { measureVerification } from './verify.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client' },
+    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list' },
     sessions: { type: 'string', default: '500000' },
     repetitions: { type: 'string', default: '7' },
     'pg-bin': { type: 'string' },
@@ -53,6 +54,7 @@ async function measureAll(databases: Databases): Promise<Section> {
   await measure('drain', 'drain', () => measureDrain(databases, names.large));
   await measure('cutover', 'cutover under clients', () => measureCutover(databases, names, repetitions));
   await measure('client', 'the typed client', () => measureClient(databases, repetitions));
+  await measure('list', 'a list of active sessions', () => measureList(databases, repetitions));
   return { goals: sections.flatMap((s) => s.goals), figures: sections.flatMap((s) => s.figures) };
 }
 

@@ -4,6 +4,7 @@ import { median, medianRatio, milliseconds } from './measure.ts';
 import { misspell } from './misspell.ts';
 import type { Section } from './report.ts';
 import { fillMessages } from './search-data.ts';
+import { compareMatches } from './search-matches.ts';
 
 /** Queries drawn for each kind. */
 const QUERIES = 12;
@@ -33,12 +34,27 @@ export async function measureSpeed(
     await createRecipe(client);
     const refresh = await milliseconds(() => client.query('SELECT private.refresh_search_words()'));
     const section = await measureReaders(client, users, repetitions);
+    const matches = [];
+    for (const [user, most] of [
+      [users.heavy, 4],
+      // Reads every message of all for each query.
+      [null, 2],
+    ] as const) {
+      const kinds = (await kindsFor(client, users.heavy)).filter((kind) => kind.inRecipe);
+      matches.push(
+        await compareMatches(
+          client,
+          user,
+          kinds.flatMap((kind) => kind.queries.slice(0, most)),
+        ),
+      );
+    }
     const { rows } = await client.query<{ name: string; size: string }>(
       `SELECT indexrelname AS name, pg_catalog.pg_relation_size(indexrelid) / 1e6 AS size FROM pg_catalog.pg_stat_user_indexes
         WHERE indexrelname IN ('messages_content_search_idx', 'search_words_deletions_idx') ORDER BY 1`,
     );
     return {
-      goals: section.goals,
+      goals: [...section.goals, ...matches.flatMap(({ goals }) => goals)],
       figures: [
         ...section.figures,
         { what: 'refresh of the vocabulary, every message read', measured: refresh, unit: 'ms' },

@@ -11,14 +11,16 @@ import { dialoguesPath, readDialogues } from './dialogues.ts';
 import { isReached, renderReport, type Section } from './report.ts';
 import { searchCases } from './search-cases.ts';
 import { createTables } from './search-data.ts';
+import { measureFuzz } from './search-fuzz.ts';
 import { measureQuality } from './search-quality.ts';
 import { measureSpeed } from './search-speed.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'quality,speed' },
+    only: { type: 'string', default: 'quality,fuzz,speed' },
     messages: { type: 'string', default: '200000' },
     heavy: { type: 'string', default: '50000' },
+    queries: { type: 'string', default: '100000' },
     repetitions: { type: 'string', default: '7' },
     'pg-bin': { type: 'string' },
   },
@@ -69,6 +71,7 @@ async function measure(
 try {
   const sections = [
     await measure('quality', (pool) => measureQuality(pool, dialogues)),
+    await measure('fuzz', (pool) => measureFuzz(pool, Number(values.queries), lines)),
     await measure('speed', (pool) => measureSpeed(pool, size, lines, Number(values.repetitions))),
   ];
   const report = { goals: sections.flatMap((s) => s.goals), figures: sections.flatMap((s) => s.figures) };

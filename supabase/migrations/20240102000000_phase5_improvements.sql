@@ -200,6 +200,7 @@ begin
   if to_regnamespace('private') is null then
     create schema private;
     comment on schema private is 'Helpers of the tables. Not exposed by the API, and no API role may use it.';
+    revoke all on schema private from public, anon, authenticated, service_role;
   end if;
 end
 $do$;

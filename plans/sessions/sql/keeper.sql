@@ -2,7 +2,7 @@
 
 create schema if not exists keeper;
 comment on schema keeper is 'Archiving and statistics of the practice sessions. Not exposed by the API, and no API role may use it.';
-revoke all on schema keeper from public;
+revoke all on schema keeper from public, anon, authenticated, service_role;
 
 -- Null: that transition is off.
 create table if not exists keeper.archive_policy (

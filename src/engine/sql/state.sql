@@ -1,7 +1,23 @@
 -- The state of runs. It lives in the target database, so that any machine can look at a run, resume it, or go back.
-CREATE SCHEMA IF NOT EXISTS tandem;
-COMMENT ON SCHEMA tandem IS 'State of Tandem; dropped by `tandem finish`.';
-REVOKE ALL ON SCHEMA tandem FROM PUBLIC;
+DO $do$
+DECLARE
+  grantee text;
+BEGIN
+  IF pg_catalog.to_regnamespace('tandem') IS NOT NULL THEN
+    RETURN;
+  END IF;
+  CREATE SCHEMA tandem;
+  COMMENT ON SCHEMA tandem IS 'State of Tandem; dropped by `tandem finish`.';
+  -- Default privileges may have opened it, and in it stand copies of the tables.
+  FOR grantee IN
+    SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+      FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a
+     WHERE n.nspname = 'tandem' AND a.grantee <> n.nspowner
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA tandem FROM %s', grantee);
+  END LOOP;
+END
+$do$;
 
 CREATE TABLE IF NOT EXISTS tandem.run (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -21,6 +21,8 @@ async function openByDefault(client: Client, where: string): Promise<void> {
   for (const kind of ['TABLES', 'FUNCTIONS', 'SEQUENCES']) {
     await client.query(`ALTER DEFAULT PRIVILEGES ${where} GRANT ALL ON ${kind} TO anon, authenticated, service_role`);
   }
+  if (where === '')
+    await client.query('ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO anon, authenticated, service_role');
 }
 
 async function expectEndState(client: Client): Promise<void> {
