@@ -4,6 +4,7 @@ import {
   outgoingForeignKeys,
   ownedSequences,
   secondaryIndexes,
+  unkeptConstraints,
   unmovableDependents,
   userTriggers,
 } from '../../src/db/describe-dependents.ts';
@@ -187,6 +188,18 @@ async function suitability(
       `${what} depends on it and would stay with the old table`,
       `Drop it before the move, and create it again afterwards.`,
     );
+  }
+  for (const constraint of await unkeptConstraints(client, table.name)) {
+    if (constraint.kind === 'f')
+      blocks(
+        `foreign key ${constraint.name} of ${constraint.table} is NOT ENFORCED, and would be in force after the move`,
+        'Drop it before the move, and add it again afterwards.',
+      );
+    else
+      blocks(
+        `NOT NULL constraint ${constraint.name} is NOT VALID: rows may break it, and the new table would refuse them`,
+        `Validate it (ALTER TABLE … VALIDATE CONSTRAINT), or drop it before the move.`,
+      );
   }
   for (const index of await secondaryIndexes(client, table.name)) {
     if (index.constraint?.startsWith('EXCLUDE') && partitionKey !== null) {

@@ -46,6 +46,25 @@ export async function incomingForeignKeys(client: Queryable, table: QualifiedNam
   return z.array(foreignKeySchema).parse(rows);
 }
 
+/**
+ * Promises that the server does not keep: foreign keys from and to a table that are NOT ENFORCED, and a NOT NULL that is
+ * NOT VALID. Both from version 18 on; asked by way of JSON, since older catalogs have no such column.
+ */
+export async function unkeptConstraints(
+  client: Queryable,
+  table: QualifiedName,
+): Promise<{ name: string; table: string; kind: 'f' | 'n' }[]> {
+  const { rows } = await client.query(
+    `SELECT c.conname AS name, c.conrelid::regclass::text AS table, c.contype AS kind
+       FROM pg_catalog.pg_constraint c
+      WHERE c.contype = 'f' AND $1::regclass IN (c.conrelid, c.confrelid) AND pg_catalog.to_jsonb(c) ->> 'conenforced' = 'false'
+         OR c.contype = 'n' AND c.conrelid = $1::regclass AND NOT c.convalidated
+      ORDER BY 2, 1`,
+    [quoteName(table)],
+  );
+  return z.array(z.object({ name: z.string(), table: z.string(), kind: z.enum(['f', 'n']) })).parse(rows);
+}
+
 /** The user's triggers: neither those of constraints nor Tandem's own. */
 export async function userTriggers(client: Queryable, table: QualifiedName): Promise<TableMove['userTriggers']> {
   const { rows } = await client.query(

@@ -222,6 +222,28 @@ describe('before anything is changed, a run is refused for', () => {
   });
 });
 
+describe('promises that a server of version 18 need not keep: a run is refused for', () => {
+  test.for([
+    {
+      name: 'a foreign key that is not enforced',
+      sql: `CREATE TABLE public.notes (session_id uuid CONSTRAINT loose REFERENCES public.sessions NOT ENFORCED);
+        INSERT INTO public.notes VALUES (gen_random_uuid())`,
+      says: 'public.sessions: foreign key loose of public.notes is NOT ENFORCED',
+    },
+    {
+      name: 'a NOT NULL that is not valid',
+      sql: 'ALTER TABLE public.messages ADD COLUMN extra int; ALTER TABLE public.messages ADD CONSTRAINT lax NOT NULL extra NOT VALID',
+      says: 'public.messages: NOT NULL constraint lax is NOT VALID',
+    },
+  ])('$name', async ({ sql, says }, context) => {
+    const { rows } = await database.pool.query("SELECT current_setting('server_version_num')::int >= 180000 AS knows");
+    context.skip(rows[0]?.knows !== true, 'an older server has no such constraint');
+    await query(sql);
+    const error = await refusal(tandemOn(database).migrate());
+    expect(error).toMatchObject({ code: 'TD011', detail: expect.stringContaining(says) });
+  });
+});
+
 describe('before a row is copied, a run is refused for what the new types do not take', () => {
   test.each([
     {
