@@ -61,7 +61,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
     },
     report: (context) => sessionsReport(names, context),
     steps: [
-      backupStep('1'),
+      backupStep('1', { name: 'sessions', identity: { ...names } }),
       authStep(names),
       enumsStep({ guide: '2, 3', enums, statements: () => planStatements('enums', names, 'live') }),
       messageFeedbackStep(names),

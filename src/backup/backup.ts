@@ -6,7 +6,7 @@ import type { OnProgress } from '../engine/progress.ts';
 import { discardUnfinished, markFinished, prepareDirectory } from './directory.ts';
 import { backupFailure } from './failures.ts';
 import { backupFileNames } from './file-names.ts';
-import { type Manifest, writeManifest } from './manifest.ts';
+import { type Manifest, sealed, writeManifest } from './manifest.ts';
 import { findWholeTables } from './whole-tables.ts';
 import { writeTables } from './write-tables.ts';
 
@@ -23,6 +23,8 @@ export interface BackupOptions {
   readonly workers?: number | undefined;
   /** Rows of each table, of a total that is within a few percent; the last event of a table has its true number. */
   readonly onProgress?: OnProgress | undefined;
+  /** JSON for the manifest that says how the tables are made again: see `Definitions` of src/engine/definitions.ts. */
+  readonly definitions?: Parameters<typeof sealed>[0] | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly now?: (() => Date) | undefined;
 }
@@ -56,7 +58,11 @@ export async function backupTables(options: BackupOptions): Promise<Manifest> {
     const named = tables.map((table, at) => ({ table, file: files[at] ?? '' }));
     const content = await writeTables({ pool, tables: named, directory, gzip, workers, onProgress, signal, now });
     signal?.throwIfAborted();
-    const manifest = await writeManifest(directory, content);
+    const { definitions } = options;
+    const manifest = await writeManifest(directory, {
+      ...content,
+      ...(definitions === undefined ? {} : { definitions: sealed(definitions) }),
+    });
     await markFinished(directory);
     return manifest;
   } catch (error) {

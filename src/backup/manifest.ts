@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -38,11 +39,20 @@ const manifestSchema = z.strictObject({
   database: z.string(),
   snapshot: z.string(),
   tables: z.array(manifestTable).min(1),
+  /** How the tables are made again, for whoever wrote it; absent where nobody said so. */
+  definitions: z.strictObject({ sha256, content: z.json() }).optional(),
 });
 
 export type ManifestTable = z.infer<typeof manifestTable>;
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestContent = Omit<Manifest, 'format' | 'version'>;
+
+type Definitions = NonNullable<Manifest['definitions']>;
+
+/** With its hash: a statement that was altered would be executed. */
+export function sealed(content: Definitions['content']): Definitions {
+  return { sha256: createHash('sha256').update(JSON.stringify(content)).digest('hex'), content };
+}
 
 /** Writes `manifest.json` as the last file of a backup: it appears whole, or not at all. */
 export async function writeManifest(directory: string, content: ManifestContent): Promise<Manifest> {
@@ -88,6 +98,9 @@ function parseManifest(text: string, path: string): Manifest {
   if (!parsed.success) {
     throw damaged(`${path} is not a manifest that Tandem wrote.`, { detail: z.prettifyError(parsed.error) });
   }
+  const { definitions } = parsed.data;
+  if (definitions && sealed(definitions.content).sha256 !== definitions.sha256)
+    throw damaged(`${path} was altered: its definitions are not those that were written.`);
   return parsed.data;
 }
 

@@ -7,7 +7,7 @@ import { copyIn, loadFailure } from './copy-in.ts';
 import { COPY_SETTINGS, NO_TRANSACTION_TIMEOUT } from './copy-settings.ts';
 import { commonFailure } from './failures.ts';
 import { foreignKeysBetween, type LoadOrder, loadOrder } from './load-order.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest, ManifestTable } from './manifest.ts';
 import { advanceOwnedSequences } from './owned-sequences.ts';
 import { progressMeter } from './progress-meter.ts';
 import { assertEmpty, assertRowCount, restoreTargets, type Target } from './restore-targets.ts';
@@ -47,13 +47,24 @@ export async function restoreBackup(options: RestoreOptions): Promise<Manifest> 
       await noticeLostClient(client);
       await lockTables(client, await inLoadOrder(client, await findWholeTables(client, manifest.tables)), signal);
       // What was read before the locks may have changed meanwhile, the foreign keys among it.
-      const order = await inLoadOrder(client, await restoreTargets(client, manifest.tables));
-      await load(client, order, { directory, onProgress, signal });
+      await loadTables(client, manifest.tables, { directory, onProgress, signal });
     });
   } catch (error) {
     throw commonFailure(error, 'the restore', signal) ?? loadFailure(error, null);
   }
   return manifest;
+}
+
+/**
+ * Loads files of a backup that was checked into the tables that the entries name, in the caller's transaction, which has
+ * the settings of COPY_SETTINGS, and in which nobody else can write to them.
+ */
+export async function loadTables(
+  client: PoolClient,
+  entries: readonly ManifestTable[],
+  options: LoadOptions,
+): Promise<void> {
+  await load(client, await inLoadOrder(client, await restoreTargets(client, entries)), options);
 }
 
 async function inLoadOrder<T extends WholeTable>(client: PoolClient, tables: readonly T[]): Promise<LoadOrder<T>> {
@@ -71,7 +82,7 @@ async function lockTables(client: PoolClient, order: LoadOrder<WholeTable>, sign
   }
 }
 
-type LoadOptions = Pick<RestoreOptions, 'directory' | 'onProgress' | 'signal'>;
+export type LoadOptions = Pick<RestoreOptions, 'directory' | 'onProgress' | 'signal'>;
 
 async function load(client: PoolClient, order: LoadOrder<Target>, { directory, onProgress, signal }: LoadOptions) {
   const oids = order.tables.map(({ oid }) => oid);

@@ -8,7 +8,15 @@ import type { Emit } from './events.ts';
 import { asOneStep, type Task } from './one-step.ts';
 import { catchUpRetired } from './retired.ts';
 import { withLockRetry } from './retry-ddl.ts';
-import { assertNotRollingBack, assertSamePlan, isOpen, maybeLatestRun, type Run, setPhase } from './run-state.ts';
+import {
+  assertNotRestoring,
+  assertNotRollingBack,
+  assertSamePlan,
+  isOpen,
+  maybeLatestRun,
+  type Run,
+  setPhase,
+} from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
 import type { Plan, RunOptions } from './step.ts';
 import { verify } from './verify.ts';
@@ -105,7 +113,10 @@ async function detachStatements(pool: Pool, run: Run): Promise<string[]> {
 /** The run that bakes; or one that was finished, but for the dropping of what it left. */
 async function finishableRun(pool: Pool): Promise<Run> {
   const run = await maybeLatestRun(pool);
-  if (isOpen(run)) assertNotRollingBack(run);
+  if (isOpen(run)) {
+    assertNotRollingBack(run);
+    assertNotRestoring(run);
+  }
   if (run?.phase === 'baking' || run?.phase === 'finished') return run;
   throw new TandemError('TD012', 'There is no run to finish: none has been cut over.', {
     hint:

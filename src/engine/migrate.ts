@@ -12,6 +12,7 @@ import { createPacer } from './pacer.ts';
 import { assertPrivileges } from './privileges.ts';
 import { catchUpRetired } from './retired.ts';
 import {
+  assertNotRestoring,
   assertNotRollingBack,
   assertSamePlan,
   createState,
@@ -106,6 +107,7 @@ async function assertStartable({ pool, plan, options, emit }: MigrateOptions): P
   if (isOpen(run)) {
     assertSamePlan(run, plan);
     assertNotRollingBack(run);
+    assertNotRestoring(run);
     return;
   }
   if (await plan.isFinished(pool)) {

@@ -7,6 +7,7 @@ import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
 import { stepContext } from './migrate.ts';
 import { catchUpRetired } from './retired.ts';
 import {
+  assertNotRestoring,
   assertSamePlan,
   isOpen,
   listSteps,
@@ -93,8 +94,11 @@ function nothingToKeep(): TandemError {
 
 async function openRun(pool: Pool): Promise<Run> {
   const run = await maybeLatestRun(pool);
-  if (isOpen(run)) return run;
+  if (isOpen(run)) {
+    assertNotRestoring(run);
+    return run;
+  }
   throw new TandemError('TD012', 'There is no run to roll back: none is open in this database.', {
-    hint: 'After `tandem finish` only the backup is left: `tandem restore DIR`.',
+    hint: 'After `tandem finish` only the backup is left: `tandem rollback --from DIR`.',
   });
 }

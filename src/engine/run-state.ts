@@ -11,7 +11,12 @@ import { type Phase, phases, type StepState } from './events.ts';
 import { recordSourceShapes } from './source-shape.ts';
 import type { Plan, Step } from './step.ts';
 
-const settingsSchema = z.object({ moves: z.array(tableMoveSchema), options: z.record(z.string(), z.unknown()) });
+const settingsSchema = z.object({
+  moves: z.array(tableMoveSchema),
+  options: z.record(z.string(), z.unknown()),
+  /** Of a run that stands on a backup: whose tables, and whether they have what the live ones have. */
+  restored: z.object({ directory: z.string(), complete: z.boolean() }).nullable().default(null),
+});
 export type RunSettings = z.infer<typeof settingsSchema>;
 
 const runRow = z.object({
@@ -84,10 +89,26 @@ function asStored(identity: Plan['identity']): unknown {
   return JSON.parse(JSON.stringify(identity));
 }
 
+/** @throws TD012 where tables of a backup do not have yet what was written since */
+export function assertNotRestoring(run: Run): void {
+  const { restored } = run.settings;
+  if (restored === null || restored.complete) return;
+  throw new TandemError('TD012', `The tables of the backup in ${restored.directory} are not complete yet.`, {
+    hint: `\`tandem rollback --from ${restored.directory}\` completes them.`,
+  });
+}
+
+export async function setRestored(client: Queryable, run: Run, restored: RunSettings['restored']): Promise<void> {
+  await client.query('UPDATE tandem.run SET settings = settings || $2::jsonb WHERE id = $1', [
+    run.id,
+    JSON.stringify({ restored }),
+  ]);
+}
+
 export async function insertRun(
   client: Queryable,
   plan: string,
-  settings: RunSettings,
+  settings: Omit<RunSettings, 'restored'> & Partial<RunSettings>,
   steps: readonly Step[],
 ): Promise<Run> {
   const { rows } = await client.query(

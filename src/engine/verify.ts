@@ -12,7 +12,15 @@ import type { Emit, Finding, Phase } from './events.ts';
 import { stepContext } from './migrate.ts';
 import type { ReportContext, ReportOptions, ReportSection } from './report.ts';
 import { catchUpRetiredIfFree } from './retired.ts';
-import { assertNotRollingBack, assertSamePlan, isOpen, listSteps, maybeLatestRun, type Run } from './run-state.ts';
+import {
+  assertNotRestoring,
+  assertNotRollingBack,
+  assertSamePlan,
+  isOpen,
+  listSteps,
+  maybeLatestRun,
+  type Run,
+} from './run-state.ts';
 import type { Plan, RunOptions } from './step.ts';
 
 export interface VerifyResult {
@@ -45,6 +53,7 @@ export async function verify(input: {
   if (!isOpen(run)) return verifyFinished(input);
   assertSamePlan(run, plan);
   assertNotRollingBack(run);
+  assertNotRestoring(run);
   const steps = await listSteps(pool, run);
   const done = new Set(steps.filter((s) => s.state === 'done').map((s) => s.name));
   if (!done.has('build')) {

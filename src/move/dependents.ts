@@ -165,8 +165,12 @@ export async function ownPolicies(client: Queryable, table: QualifiedName, on: Q
   return rows.map((row) => row.sql);
 }
 
-/** REPLICA IDENTITY USING INDEX for the new table of that name, or each of its partitions; by the primary key it is the default. */
-export async function replicaIndex(client: Queryable, table: QualifiedName): Promise<string[]> {
+/** REPLICA IDENTITY USING INDEX for the table `on`, or each of its partitions; by the primary key it is the default. */
+export async function replicaIndex(
+  client: Queryable,
+  table: QualifiedName,
+  on: QualifiedName = table,
+): Promise<string[]> {
   const { rows } = await client.query<{ sql: string }>(
     `SELECT pg_catalog.format('DO $tandem$ DECLARE leaf record; BEGIN
               FOR leaf IN SELECT i.indrelid::regclass AS name, x.relname AS index FROM pg_catalog.pg_index i
@@ -175,37 +179,41 @@ export async function replicaIndex(client: Queryable, table: QualifiedName): Pro
                WHERE %L IN (x.relname, p.relname) AND (i.indrelid = %L::regclass
                   OR i.indrelid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(%L::regclass) t))
               LOOP EXECUTE pg_catalog.format(%L, leaf.name, leaf.index); END LOOP; END $tandem$',
-              'i', x.relname, $1::text, $1::text, 'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I') AS sql
+              'i', x.relname, $2::text, $2::text, 'ALTER TABLE %s REPLICA IDENTITY USING INDEX %I') AS sql
        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
       WHERE i.indrelid = $1::regclass AND i.indisreplident AND NOT i.indisprimary`,
-    [quoteName(table)],
+    [quoteName(table), quoteName(on)],
   );
   return rows.map((row) => row.sql);
 }
 
 /**
- * Comments of a table's own policies, triggers, constraints and indexes, for the new table of that name: COMMENT ON what it
- * has too. Those of columns come with the target, those of keys with nothing.
+ * Comments of a table's own policies, triggers, constraints and indexes, for the table `on`: COMMENT ON what it has too.
+ * Those of columns come with the target, those of keys with nothing.
  */
-export async function ownComments(client: Queryable, table: QualifiedName): Promise<string[]> {
+export async function ownComments(
+  client: Queryable,
+  table: QualifiedName,
+  on: QualifiedName = table,
+): Promise<string[]> {
   const { rows } = await client.query<{ sql: string }>(
     `SELECT pg_catalog.format('DO $tandem$ BEGIN EXECUTE %L; EXCEPTION WHEN undefined_object OR undefined_table THEN NULL; END $tandem$',
               'COMMENT ON ' || o.what || ' IS ' || pg_catalog.quote_literal(d.description)) AS sql
        FROM (
-         SELECT 'pg_catalog.pg_policy'::regclass::oid AS class, oid, pg_catalog.format('POLICY %I ON %s', polname, $1::text) AS what
+         SELECT 'pg_catalog.pg_policy'::regclass::oid AS class, oid, pg_catalog.format('POLICY %I ON %s', polname, $2::text) AS what
            FROM pg_catalog.pg_policy WHERE polrelid = $1::regclass
          UNION ALL
-         SELECT 'pg_catalog.pg_trigger'::regclass, oid, pg_catalog.format('TRIGGER %I ON %s', tgname, $1::text)
+         SELECT 'pg_catalog.pg_trigger'::regclass, oid, pg_catalog.format('TRIGGER %I ON %s', tgname, $2::text)
            FROM pg_catalog.pg_trigger WHERE tgrelid = $1::regclass AND NOT tgisinternal
          UNION ALL
-         SELECT 'pg_catalog.pg_constraint'::regclass, oid, pg_catalog.format('CONSTRAINT %I ON %s', conname, $1::text)
+         SELECT 'pg_catalog.pg_constraint'::regclass, oid, pg_catalog.format('CONSTRAINT %I ON %s', conname, $2::text)
            FROM pg_catalog.pg_constraint WHERE conrelid = $1::regclass AND contype IN ('c', 'u', 'x')
          UNION ALL
-         SELECT 'pg_catalog.pg_class'::regclass, c.oid, pg_catalog.format('INDEX %I.%I', n.nspname, c.relname)
-           FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         SELECT 'pg_catalog.pg_class'::regclass, c.oid, pg_catalog.format('INDEX %I.%I', $3::text, c.relname)
+           FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
           WHERE i.indrelid = $1::regclass AND NOT i.indisprimary
        ) o JOIN pg_catalog.pg_description d ON d.classoid = o.class AND d.objoid = o.oid AND d.objsubid = 0 ORDER BY 1`,
-    [quoteName(table)],
+    [quoteName(table), quoteName(on), on.schema],
   );
   return rows.map((row) => row.sql);
 }

@@ -4,11 +4,12 @@ import type { Pool } from 'pg';
 import { backupTables } from '../backup/backup.ts';
 import { MANIFEST_FILE, type Manifest, readManifest } from '../backup/manifest.ts';
 import { type QualifiedName, quoteName } from '../db/identifier.ts';
-import type { Step } from '../engine/step.ts';
+import { readDefinitions } from '../engine/definitions.ts';
+import type { Plan, Step } from '../engine/step.ts';
 import type { TableMove } from '../move/table-move.ts';
 
 /** Step 1 of the guide: every moved table as CSV, in one consistent snapshot. Without a directory it says that it does nothing. */
-export function backupStep(guide: string): Step {
+export function backupStep(guide: string, plan: Pick<Plan, 'name' | 'identity'>): Step {
   return {
     name: 'backup',
     guide,
@@ -44,6 +45,7 @@ export function backupStep(guide: string): Step {
         directory: options.backupDir,
         gzip: options.gzip,
         workers: options.workers,
+        definitions: await readDefinitions(pool, plan, moves),
         signal,
         onProgress: (progress) => emit({ event: 'progress', step: 'backup', ...progress }),
       });

@@ -77,6 +77,38 @@ describe('a backup and its restore', () => {
   });
 });
 
+describe('after finish', () => {
+  const database = useDatabase(fewRows);
+
+  test('rollback --from stands on the backup, and swaps only where it is told to', async () => {
+    const directory = join(folder, 'only-the-backup');
+    const run = (...args: string[]) => tandem([...args, '--yes', '--json'], { url: database.url });
+    expect(await run('migrate', '--backup-dir', directory)).toMatchObject({ code: 0 });
+    expect(await run('finish')).toMatchObject({ code: 0 });
+    const kind = async () =>
+      (await database.pool.query("SELECT relkind FROM pg_class WHERE oid = 'public.sessions'::regclass")).rows[0]
+        ?.relkind;
+    const restored = await run('rollback', '--from', directory);
+    expect(restored).toMatchObject({ code: 0, stderr: '' });
+    expect(eventsOf(restored.stdout).map((event) => event.event === 'done' || eventShape.parse(event))).toContainEqual(
+      expect.objectContaining({ event: 'step', name: 'catch-up', state: 'done', detail: '0 rows differed' }),
+    );
+    expect(lastEvent(restored.stdout)).toMatchObject({ ok: true, phase: 'baking' });
+    expect(await kind()).toBe('p');
+    await database.pool.query("UPDATE public.sessions SET title = 'since'");
+    expect(lastEvent((await run('rollback', '--from', directory, '--swap')).stdout)).toMatchObject({
+      ok: true,
+      phase: 'rolled_back',
+    });
+    expect(await kind()).toBe('r');
+    expect((await database.pool.query('SELECT DISTINCT title FROM public.sessions')).rows).toEqual([
+      { title: 'since' },
+    ]);
+    expect(await run('rollback', '--swap')).toMatchObject({ code: 2 });
+    expect(await run('rollback', '--from', directory, '--keep')).toMatchObject({ code: 2 });
+  });
+});
+
 describe('are refused', () => {
   const database = useDatabase(fewRows, { per: 'suite' });
   let directory: string;

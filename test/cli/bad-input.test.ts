@@ -182,6 +182,8 @@ const cases: Readonly<Record<string, () => Promise<Ended | 'not tried here'>>> =
     };
     await stopAt('restore', backup);
     await stopAt('migrate');
+    await stopAt('rollback', '--from', backup);
+    await stopAt('rollback', '--from', backup, '--swap');
     await tandem.migrateUpTo('drain');
     for (const command of ['migrate', 'cutover', 'rollback']) await stopAt(command);
     await tandem.migrate();

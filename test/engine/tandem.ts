@@ -6,6 +6,7 @@ import type { TandemEvent } from '../../src/engine/events.ts';
 import { finish } from '../../src/engine/finish.ts';
 import { type MigrateResult, migrate } from '../../src/engine/migrate.ts';
 import { rollback } from '../../src/engine/rollback.ts';
+import { rollbackFrom } from '../../src/engine/rollback-from.ts';
 import { type Status, status } from '../../src/engine/status.ts';
 import type { Plan, RunOptions } from '../../src/engine/step.ts';
 import { type VerifyResult, verify } from '../../src/engine/verify.ts';
@@ -32,6 +33,7 @@ export interface Tandem {
   /** Runs the plan as far as it goes before this step, and stops there as a signal would. */
   migrateUpTo(step: string): Promise<void>;
   rollback(options?: { signal?: AbortSignal; keep?: boolean }): Promise<void>;
+  rollbackFrom(directory: string, options?: { signal?: AbortSignal }): Promise<void>;
   finish(): Promise<void>;
   verify(options?: { accept?: boolean }): Promise<VerifyResult>;
   status(): Promise<Status>;
@@ -78,6 +80,7 @@ export function tandemOn(database: { pool: Pool }, config: Config = {}, options:
       if (!stopped) throw new Error(`The run did not stop before ${step}.`);
     },
     rollback: ({ signal, keep = false } = {}) => rollback({ ...common(signal), keep }),
+    rollbackFrom: (directory, { signal } = {}) => rollbackFrom({ ...common(signal), directory }),
     finish: () => finish(common()),
     verify: ({ accept = false } = {}) => verify({ ...common(), accept }),
     status: () => status(database.pool, plan),

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import { backupTables } from '../../backup/backup.ts';
 import { verifyBackup } from '../../backup/verify-backup.ts';
+import { maybeDefinitions } from '../../engine/definitions.ts';
 import { ExitCode } from '../../engine/errors.ts';
 import { asOneStep } from '../../engine/one-step.ts';
 import { colors as pc } from '../colors.ts';
-import { type PlanOptions, wholeNumber, withDatabase, withPlanOptions } from '../connection.ts';
+import { type PlanOptions, runOptions, wholeNumber, withDatabase, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { formatBytes, formatCount } from '../format.ts';
 import { loadPlan } from '../load-plan.ts';
@@ -38,6 +39,7 @@ export function backupCommand(program: Command, run: RunCommand): void {
                 directory,
                 gzip: options.gzip ?? false,
                 workers: options.workers,
+                definitions: await maybeDefinitions(pool, plan, runOptions(options)),
                 signal: terminal.signal,
                 onProgress: (progress) => emit({ event: 'progress', step: task.name, ...progress }),
               });
