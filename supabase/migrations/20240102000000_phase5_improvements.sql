@@ -1734,8 +1734,12 @@ declare
   skipped constant integer := least(greatest(coalesce(page_offset, 0), 0), 10000);
   wanted constant integer := least(greatest(coalesce(max_results, 20), 1), 100);
   by_time constant boolean := sort = 'newest';
-  -- Long queries take long, and PostgreSQL's parser gives up on a heap of dashes: a dash excludes only what it stands at.
-  phrase text := regexp_replace(regexp_replace(left(coalesce(query, ''), 256), '[[:cntrl:]]', ' ', 'g'), '-(?![[:alnum:]"])', ' ', 'g');
+  -- Long queries take long, and PostgreSQL's parser gives up on a heap of dashes: a dash excludes only what it stands at. Phones
+  -- put typographic quotes around a phrase.
+  phrase text := regexp_replace(regexp_replace(translate(left(coalesce(query, ''), 256), '“”„‟«»', '""""""'), '[[:cntrl:]]', ' ', 'g'),
+    '-(?![[:alnum:]"])', ' ', 'g');
+  -- What is still being typed: behind an apostrophe or a hyphen a word of its own begins (l'éco, well-kno).
+  last_word constant text := $re$[^\s'’"(){}\[\]<>/\\.,;:!?¿¡&@_–—-]*$$re$;
   excluded text;
   prefix text;
   prefix_reading tsquery;
@@ -1754,9 +1758,12 @@ begin
   request.deadline := clock_timestamp() + private.search_time_limit();
 
   if typing and phrase !~ '(^|\s)-\S*$' then
-    prefix := regexp_replace(private.search_plain(substring(phrase from '\S*$')), '[^[:alnum:]]', '', 'g');
-    if length(prefix) >= 2 then
-      phrase := regexp_replace(phrase, '\S*$', '');
+    prefix := regexp_replace(private.search_plain(substring(phrase from last_word)), '[^[:alnum:]]', '', 'g');
+    if length(prefix) = 1 and phrase ~ '[[:alnum:]].*[^[:alnum:]]' then
+      -- One letter says nothing yet, and as a word it would lose what the others find.
+      phrase := regexp_replace(phrase, last_word, '');
+    elsif length(prefix) >= 2 then
+      phrase := regexp_replace(phrase, last_word, '');
       request.typed_prefix := (quote_literal(prefix) || ':*')::tsquery;
       request.typed_pattern := '\m' || prefix;
       -- Stems are shorter than what is being typed, or different: its own stem, and what the stem may have been cut to.
@@ -1774,7 +1781,7 @@ begin
   request.es := private.search_reading_without('es', phrase, excluded);
   request.fr := private.search_reading_without('fr', phrase, excluded);
   request.de := private.search_reading_without('de', phrase, excluded);
-  if prefix_reading is not null and phrase ~* '\mor\s+$' then
+  if prefix_reading is not null and phrase ~* '\mor\s+\S*$' then
     -- What the rest of the query finds needs nothing that begins so.
     request.typed_prefix := private.search_any_of(array[request.en, request.es, request.fr, request.de, request.typed_prefix]);
     request.en := coalesce(request.en || prefix_reading, prefix_reading);

@@ -11,9 +11,14 @@ let ann: string;
 beforeAll(async () => {
   client = await database.connect();
   ann = await insertUser(client);
-  await say(client, ann, 'en', ['The elephants were running home', 'Eleven elements', 'I like my home']);
+  await say(client, ann, 'en', [
+    'The elephants were running home',
+    'Eleven elements',
+    'I like my home',
+    'A well-known song',
+  ]);
   await say(client, ann, 'es', ['La habitación es grande', 'Estoy corriendo por la ciudad']);
-  await say(client, ann, 'fr', ['Nous étudions le français']);
+  await say(client, ann, 'fr', ['Nous étudions le français', "J'aime l'étude"]);
   await say(client, ann, 'de', ['Die Häuser sind schön']);
   await client.query('SELECT private.refresh_search_words()');
 });
@@ -83,6 +88,16 @@ describe('while a word is typed', () => {
     ['hause', ['Die Häuser sind schön']],
     ['ephants', []],
     ['"running ho', ['The elephants were running home']],
+    ["l'é", []],
+    ["l'ét", ["J'aime l'étude", 'Nous étudions le français']],
+    ['l’étude', ["J'aime l'étude"]],
+    ["j'aim", ["J'aime l'étude"]],
+    ['well-kn', ['A well-known song']],
+    ['well-known so', ['A well-known song']],
+    ["home or l'étude", ['I like my home', "J'aime l'étude", 'The elephants were running home']],
+    // One letter more loses nothing.
+    ['song k', ['A well-known song']],
+    ['k', []],
   ])('%s', async (query, contents) => {
     expect((await contentsFound(client, { query, typing: true })).sort()).toEqual(contents);
   });

@@ -37,10 +37,13 @@ describe('a word is found in its other forms, in the language of the session', (
   test.each([
     ['English', 'cat run', 'The cats were running home'],
     ['Español', 'gato correr', 'Los gatos corrían a casa'],
+    ['Español', 'corriendo', 'Los gatos corrían a casa'],
     ['Español', 'habitaciones', 'Ella quiere una habitación'],
     ['Español', 'habitacion', 'Ella quiere una habitación'],
     ['Español', 'gató CORRIAN', 'Los gatos corrían a casa'],
     ['Español', '"una habitacion"', 'Ella quiere una habitación'],
+    ['Español', '“una habitación”', 'Ella quiere una habitación'],
+    ['Français', '« une pomme »', 'Nous avons mangé une pomme'],
     ['Français', 'chat', 'Les chats couraient vers la maison'],
     ['Français', 'manger', 'Nous avons mangé une pomme'],
     ['Français', 'mangé pommes', 'Nous avons mangé une pomme'],
@@ -102,7 +105,10 @@ test('arguments can be left out or named, as PostgREST does', async () => {
 });
 
 test('phrases, alternatives and exclusions are understood, and nothing is a syntax error', async () => {
-  expect(await contents('"running home"', null, ann)).toEqual(['The cats were running home']);
+  for (const phrase of ['"running home"', '“running home”', '„running home“', '«running home»']) {
+    expect(await contents(phrase, null, ann)).toEqual(['The cats were running home']);
+    expect(await contents(phrase.replace('running home', 'home running'), null, ann)).toEqual([]);
+  }
   expect((await contents('database or pomme', null, ann)).sort()).toEqual([
     'A test query runs in the database',
     'Nous avons mangé une pomme',
