@@ -14,11 +14,12 @@ import { measureList } from './list.ts';
 import { measureMemory } from './memory.ts';
 import { runUntilReady } from './open-run.ts';
 import { isReached, renderReport, type Section } from './report.ts';
+import { measureStatistics } from './statistics.ts';
 import { measureVerification } from './verify.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list' },
+    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list,statistics' },
     sessions: { type: 'string', default: '500000' },
     repetitions: { type: 'string', default: '7' },
     'pg-bin': { type: 'string' },
@@ -55,6 +56,7 @@ async function measureAll(databases: Databases): Promise<Section> {
   await measure('cutover', 'cutover under clients', () => measureCutover(databases, names, repetitions));
   await measure('client', 'the typed client', () => measureClient(databases, repetitions));
   await measure('list', 'a list of active sessions', () => measureList(databases, repetitions));
+  await measure('statistics', 'statistics', () => measureStatistics(databases, repetitions));
   return { goals: sections.flatMap((s) => s.goals), figures: sections.flatMap((s) => s.figures) };
 }
 

@@ -54,11 +54,12 @@ export async function statusOf(pool: pg.Pool, id: string): Promise<string | unde
 /** Resolves once a statement of somebody's waits for a lock of this session's. */
 export async function untilWaitsFor(pool: pg.Pool, blocker: pg.ClientBase): Promise<void> {
   const { rows } = await blocker.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  for (let waits = 0; waits === 0; ) {
+  for (const until = Date.now() + 20_000; Date.now() < until; ) {
     const found = await pool.query(
       'SELECT FROM pg_stat_activity WHERE datname = current_database() AND $1 = ANY (pg_blocking_pids(pid))',
       [rows[0]?.pid],
     );
-    waits = found.rowCount ?? 0;
+    if (found.rowCount) return;
   }
+  throw new Error('Nobody came to wait for the lock.');
 }
