@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { renderPrometheusRules } from '../../plans/sessions/keeper/prometheus-rules.ts';
 import { packageRoot } from '../db/sql-file.ts';
 import { withMetrics } from './metrics-reference.ts';
 import { withReference } from './reference.ts';
@@ -10,3 +11,5 @@ for (const [name, write] of Object.entries(documents)) {
   const path = join(packageRoot(), name);
   writeFileSync(path, write(readFileSync(path, 'utf8')));
 }
+
+writeFileSync(join(packageRoot(), 'deploy/prometheus/tandem.rules.yml'), renderPrometheusRules());

@@ -6,6 +6,8 @@ export const sampleSeries = {
   partition_bytes: 'status',
   partition_rows: 'status',
   search_seconds: 'language',
+  /** 1 where the probe failed, else 0. */
+  search_failed: 'language',
   stats_refresh_seconds: null,
   dirty_sessions: null,
 } as const;

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import { addSessionsMetrics } from '../../../plans/sessions/keeper/metrics.ts';
+import { monitoringTasks } from '../../../plans/sessions/keeper/monitoring-tasks.ts';
 import { writePolicy } from '../../../plans/sessions/keeper/policy.ts';
 import { writeStatsPolicy } from '../../../plans/sessions/keeper/stats-policy.ts';
 import { defaultTaskSettings, keeperTasks } from '../../../plans/sessions/keeper/tasks.ts';
+import { describeUrl } from '../../db/connect.ts';
 import { ExitCode } from '../../engine/errors.ts';
 import { type KeeperEvent, messageOf, runKeeper } from '../../keeper/keeper.ts';
 import { createMetrics } from '../../keeper/metrics.ts';
@@ -12,6 +14,7 @@ import { type PlanOptions, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
 import { withKeeper } from '../open-keeper.ts';
 import type { RunCommand } from '../program.ts';
+import { webhookOf } from '../webhook.ts';
 
 const LISTEN = '127.0.0.1:9787';
 
@@ -33,9 +36,19 @@ export function serveCommand(program: Command, run: RunCommand): void {
       return withKeeper(options, async ({ pool, names, wanted, wantedStats, monitoring, backups }) => {
         if (wanted !== null && !options.readOnly) await writePolicy(pool, wanted);
         if (wantedStats !== null && !options.readOnly) await writeStatsPolicy(pool, wantedStats);
-        const tasks = options.readOnly ? [] : keeperTasks(pool, names, defaultTaskSettings);
-        const metrics = createMetrics(tasks.map(({ name }) => name));
         const log = (event: KeeperEvent) => terminal.line(JSON.stringify({ at: new Date().toISOString(), ...event }));
+        const watching = monitoringTasks({
+          pool,
+          names,
+          monitoring,
+          backups,
+          webhook: webhookOf(monitoring, process.env),
+          database: describeUrl(options.databaseUrl ?? ''),
+          log,
+          onProbe: (probe) => figures.probed(probe),
+        });
+        const tasks = options.readOnly ? [] : [...keeperTasks(pool, names, defaultTaskSettings), ...watching];
+        const metrics = createMetrics(tasks.map(({ name }) => name));
         const figures = addSessionsMetrics({
           metrics,
           pool,
