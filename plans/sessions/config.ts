@@ -78,6 +78,8 @@ export const sessionsConfigSchema = z.strictObject({
       recountEveryHours: z.number().positive().nullable().default(24),
     })
     .optional(),
+  /** Which of the databases this is, for the badge of the dashboard: `production`, `staging`. */
+  environment: z.string().trim().min(1).max(40).optional(),
   /** What the keeper watches, and whom it tells. */
   monitoring: monitoringSchema,
   /** Backups that the keeper makes by itself; left out, it makes none. */

@@ -34,11 +34,14 @@ export function withPlanOptions(command: Command): Command {
 /** Connections beside those of the workers: the runner's lock, the state, a statement of each table's build. */
 const BESIDE_WORKERS = 10;
 
-/** Connects, runs `work`, and disconnects, whatever happens. `writes`: a server that only reads is refused at once. */
+/**
+ * Connects, runs `work`, and disconnects, whatever happens. `writes`: a server that only reads is refused at once.
+ * `readOnly`: what `work` does cannot write.
+ */
 export async function withDatabase<T>(
   options: CommonOptions & { workers?: number },
-  needs: { writes: boolean },
-  work: (pool: Pool) => Promise<T>,
+  needs: { writes: boolean; readOnly?: boolean },
+  work: (pool: Pool, databaseUrl: string) => Promise<T>,
 ): Promise<T> {
   if (!options.databaseUrl) {
     throw new TandemError('TD008', 'No database is named.', {
@@ -46,11 +49,14 @@ export async function withDatabase<T>(
     });
   }
   assertNoPoolerPort(options.databaseUrl);
-  const pool = createPool(options.databaseUrl, { max: (options.workers ?? 2) + BESIDE_WORKERS });
+  const pool = createPool(options.databaseUrl, {
+    max: (options.workers ?? 2) + BESIDE_WORKERS,
+    readOnly: needs.readOnly ?? false,
+  });
   try {
     await assertServer(pool, options.databaseUrl, needs);
     await assertOwnSessions(pool, options.databaseUrl);
-    return await work(pool);
+    return await work(pool, options.databaseUrl);
   } finally {
     await pool.end();
   }

@@ -39,11 +39,11 @@ class ClosingClient extends pg.Client {
 
 /**
  * A pool on the target database. Sessions pin `search_path` to nothing but pg_catalog, so that no name in Tandem's SQL
- * can be caught by a user's object, and identify themselves in pg_stat_activity.
+ * can be caught by a user's object, and identify themselves in pg_stat_activity. `readOnly`: their transactions only read.
  *
  * @throws TD008 for what is no URL of a PostgreSQL database
  */
-export function createPool(databaseUrl: string, options: { max?: number } = {}): pg.Pool {
+export function createPool(databaseUrl: string, options: { max?: number; readOnly?: boolean } = {}): pg.Pool {
   const pool = new pg.Pool({
     Client: ClosingClient,
     connectionString: parseUrl(databaseUrl),
@@ -56,6 +56,7 @@ export function createPool(databaseUrl: string, options: { max?: number } = {}):
       client.on('error', () => undefined);
       rememberStatements(client);
       await client.query(SESSION);
+      if (options.readOnly) await client.query('SET default_transaction_read_only = on');
     },
   });
   pool.on('error', () => undefined);

@@ -16,6 +16,7 @@ export const SqlState = {
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
   undefinedObject: '42704',
+  undefinedFile: '58P01',
   duplicateObject: '42710',
   diskFull: '53100',
   tooManyConnections: '53300',

@@ -8,6 +8,7 @@ import { packageRoot } from '../../src/db/sql-file.ts';
 const root = packageRoot();
 const stamp = join(root, 'dist', '.built');
 const lock = join(root, 'dist', '.building');
+const SOURCES = /\.(ts|tsx|css|html|svg)$/;
 const STALE_LOCK_MS = 60_000;
 
 let built: Promise<void> | null = null;
@@ -44,10 +45,10 @@ async function build(): Promise<void> {
 async function isFresh(): Promise<boolean> {
   const builtAt = await modifiedAt(stamp);
   if (builtAt === null) return false;
-  for (const part of ['src', 'plans']) {
+  for (const part of ['src', 'plans', 'dashboard']) {
     const files = await readdir(join(root, part), { recursive: true, withFileTypes: true });
     for (const file of files) {
-      if (!file.name.endsWith('.ts')) continue;
+      if (!SOURCES.test(file.name)) continue;
       if (((await modifiedAt(join(file.parentPath, file.name))) ?? 0) > builtAt) return false;
     }
   }

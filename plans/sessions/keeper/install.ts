@@ -32,7 +32,7 @@ export async function assertMigrated(client: Queryable, names: SessionsNames): P
   });
 }
 
-/** True where the tables have their new shape. */
+/** True where the live table is the plan's result, from the cutover on. */
 export async function isMigrated(client: Queryable, names: SessionsNames): Promise<boolean> {
   const { rows } = await client.query<{ partitioned: boolean; registry: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1) AND relkind = 'p') AS partitioned,

@@ -1,0 +1,43 @@
+export function count(n: number): string {
+  return Math.round(n).toLocaleString('en');
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+export function bytes(n: number): string {
+  const unit = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, Math.abs(n))) / 10)));
+  const amount = n / 1024 ** unit;
+  return `${Math.abs(amount) < 10 && unit > 0 ? amount.toFixed(1) : Math.round(amount)} ${UNITS[unit]}`;
+}
+
+/** `12 ms`, `3.4 s`, `2 min 05 s`, `3 h 10 min`, `4 days`. */
+export function duration(seconds: number): string {
+  if (seconds < 1) return `${seconds === 0 ? 0 : Math.max(1, Math.round(seconds * 1000))} ms`;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const [minutes, rest] = [Math.floor(seconds / 60), Math.round(seconds % 60)];
+  if (minutes < 60) return `${minutes} min ${String(rest).padStart(2, '0')} s`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+  return `${count(seconds / 86_400)} days`;
+}
+
+const DAY = new Intl.DateTimeFormat('en', { year: 'numeric', month: 'short', day: 'numeric' });
+const MOMENT = new Intl.DateTimeFormat('en', {
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  hour12: false,
+});
+
+export const day = (iso: string) => DAY.format(new Date(iso));
+export const moment = (iso: string) => MOMENT.format(new Date(iso));
+
+export function ago(iso: string): string {
+  const seconds = (Date.now() - new Date(iso).getTime()) / 1000;
+  if (seconds < 5) return 'just now';
+  return `${seconds < 90 * 60 ? duration(Math.round(seconds)).replace(/ \d\d s$/, '') : duration(seconds).replace(/ \d\d min$/, '')} ago`;
+}
+
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}

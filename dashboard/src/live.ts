@@ -1,0 +1,70 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { MigrationView } from '../../src/server/migration-view.ts';
+import { type Topic, topics } from '../../src/server/topics.ts';
+
+export type Connection = 'live' | 'paused' | 'lost';
+
+interface State {
+  readonly connection: Connection;
+  readonly migration: MigrationView | null;
+}
+
+/** One stream for the whole page. The browser connects again by itself; a page that is paused has none. */
+let source: EventSource | null = null;
+let state: State = { connection: 'lost', migration: null };
+const watchers = new Set<() => void>();
+const readers = new Set<(topics: readonly Topic[]) => void>();
+
+function update(change: Partial<State>): void {
+  state = { ...state, ...change };
+  for (const watcher of watchers) watcher();
+}
+
+function connect(): void {
+  source = new EventSource('/api/live');
+  source.addEventListener('open', () => {
+    update({ connection: 'live' });
+    // What was read before the stream began may be old by now.
+    for (const reader of readers) reader(topics);
+  });
+  source.addEventListener('error', () => update({ connection: 'lost' }));
+  source.addEventListener('migration', (event) => update({ migration: JSON.parse(event.data) }));
+  source.addEventListener('changed', (event) => {
+    const changed: readonly Topic[] = JSON.parse(event.data);
+    for (const reader of readers) reader(changed);
+  });
+}
+
+export function pauseLive(paused: boolean): void {
+  source?.close();
+  source = null;
+  if (paused) update({ connection: 'paused' });
+  else connect();
+}
+
+export function useLive(): State {
+  const [seen, see] = useState(state);
+  useEffect(() => {
+    const watcher = () => see(state);
+    watchers.add(watcher);
+    if (source === null && state.connection !== 'paused') connect();
+    watcher();
+    return () => {
+      watchers.delete(watcher);
+    };
+  }, []);
+  return seen;
+}
+
+/** Calls back when one of the topics is no longer what it was; never while updates are paused. */
+export function useChanges(watched: readonly Topic[], then: () => void): void {
+  useEffect(() => {
+    const reader = (changed: readonly Topic[]) => {
+      if (changed.some((topic) => watched.includes(topic))) then();
+    };
+    readers.add(reader);
+    return () => {
+      readers.delete(reader);
+    };
+  });
+}

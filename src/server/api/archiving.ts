@@ -1,0 +1,108 @@
+import { Hono } from 'hono';
+import { z } from 'zod';
+import { writeAudit } from '../../../plans/sessions/keeper/audit.ts';
+import { countDue, type Due } from '../../../plans/sessions/keeper/due.ts';
+import { listHolds, placeHold, releaseHold } from '../../../plans/sessions/keeper/holds.ts';
+import { installKeeper } from '../../../plans/sessions/keeper/install.ts';
+import { archivePolicySchema, isStricter, readPolicy, writePolicy } from '../../../plans/sessions/keeper/policy.ts';
+import { undoRun } from '../../../plans/sessions/keeper/undo.ts';
+import { inTransaction, type Queryable } from '../../db/connect.ts';
+import { body } from '../body.ts';
+import { assertConfirmed } from '../confirmed.ts';
+import type { Dashboard } from '../context.ts';
+import { hasTable } from '../installed.ts';
+import type { Signed } from '../sign-in.ts';
+
+const changed = z.strictObject({ policy: archivePolicySchema, confirm: z.string() });
+const proposed = z.strictObject({ policy: archivePolicySchema });
+const placing = z.strictObject({ session: z.guid(), reason: z.string().trim().min(1).max(500) });
+const releasing = z.strictObject({ session: z.guid(), confirm: z.string() });
+const undoing = z.strictObject({ run: z.int().positive(), confirm: z.string() });
+
+const runRow = z.object({
+  id: z.coerce.number(),
+  started_at: z.date(),
+  ended_at: z.date().nullable(),
+  archived: z.coerce.number(),
+  deleted: z.coerce.number(),
+  purged: z.coerce.number(),
+  error: z.string().nullable(),
+  undone_at: z.date().nullable(),
+});
+export type ArchiveRunRow = z.infer<typeof runRow>;
+
+const sum = (due: readonly Due[]) => due.reduce((total, { sessions }) => total + sessions, 0);
+
+export function archivingRoutes({ pool, names, config, run, live }: Dashboard) {
+  return new Hono<Signed>()
+    .get('/', async (context) => {
+      if (!(await hasTable(pool, 'archive_policy'))) return context.json(null);
+      const policy = await readPolicy(pool);
+      const [holds, runs] = await Promise.all([listHolds(pool), listRuns(pool)]);
+      return context.json({ policy, fixed_by_plan_file: config.archiving !== undefined, holds, runs });
+    })
+    .get('/due', async (context) => {
+      if (!(await hasTable(pool, 'archive_policy'))) return context.json({ due: [] });
+      return context.json({ due: await countDue(pool, names, await readPolicy(pool)) });
+    })
+    .post('/policy/try', body(proposed), async (context) => {
+      const { policy } = context.req.valid('json');
+      const current = await readPolicy(pool);
+      const due = await countDue(pool, names, policy);
+      return context.json({ due, sessions: sum(due), stricter: isStricter(policy, current) });
+    })
+    .post('/policy', body(changed), async (context) => {
+      const { policy, confirm } = context.req.valid('json');
+      await installKeeper(pool, names);
+      const before = await readPolicy(pool);
+      // The number is what a mistaken zero changes.
+      const wanted = isStricter(policy, before) ? String(sum(await countDue(pool, names, policy))) : 'policy';
+      assertConfirmed(confirm, wanted);
+      await inTransaction(pool, async (client) => {
+        const detail = { before, after: policy };
+        await writeAudit(client, { actor: context.var.actor, action: 'policy.change', subject: 'archiving', detail });
+        await writePolicy(client, policy);
+      });
+      live.wake();
+      return context.json({ done: true });
+    })
+    .post('/holds', body(placing), async (context) => {
+      const { session, reason } = context.req.valid('json');
+      await installKeeper(pool, names);
+      await writeAudit(pool, { actor: context.var.actor, action: 'hold.place', subject: session, detail: { reason } });
+      await placeHold(pool, names, session, reason);
+      live.wake();
+      return context.json({ done: true });
+    })
+    .post('/holds/release', body(releasing), async (context) => {
+      const { session, confirm } = context.req.valid('json');
+      assertConfirmed(confirm, 'release');
+      await writeAudit(pool, { actor: context.var.actor, action: 'hold.release', subject: session });
+      await releaseHold(pool, session);
+      live.wake();
+      return context.json({ done: true });
+    })
+    .post('/undo', body(undoing), async (context) => {
+      const { run: id, confirm } = context.req.valid('json');
+      assertConfirmed(confirm, 'undo');
+      const { actor } = context.var;
+      await writeAudit(pool, { actor, action: 'archive.undo', subject: `run ${id}` });
+      run.start({
+        title: `Undo run ${id}`,
+        actor,
+        work: async (_, signal) => {
+          const undone = await undoRun(pool, names, id, signal);
+          return `Undone: ${undone.restored.toLocaleString('en')} sessions are back${undone.left > 0 ? `, ${undone.left.toLocaleString('en')} have been moved on since and stay` : ''}.`;
+        },
+      });
+      return context.json({ done: true });
+    });
+}
+
+async function listRuns(client: Queryable): Promise<ArchiveRunRow[]> {
+  const { rows } = await client.query(
+    `SELECT id, started_at, ended_at, archived, deleted, purged, error, undone_at FROM keeper.archive_runs
+      WHERE archived + deleted + purged > 0 OR error IS NOT NULL ORDER BY id DESC LIMIT 30`,
+  );
+  return z.array(runRow).parse(rows);
+}

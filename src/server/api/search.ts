@@ -1,0 +1,21 @@
+import { Hono } from 'hono';
+import { readSamples } from '../../../plans/sessions/keeper/samples.ts';
+import { body } from '../body.ts';
+import type { Dashboard } from '../context.ts';
+import { hasTable } from '../installed.ts';
+import type { Signed } from '../sign-in.ts';
+import { hours, since } from '../since.ts';
+import { trial, trySearch } from '../try-search.ts';
+
+export function searchRoutes(dashboard: Dashboard) {
+  const { pool } = dashboard;
+  return new Hono<Signed>()
+    .get('/', since, async (context) => {
+      const sampled = await hasTable(pool, 'samples');
+      const seconds = sampled ? await readSamples(pool, 'search_seconds', hours(context.req.valid('query'))) : [];
+      return context.json({ seconds });
+    })
+    .post('/try', body(trial), async (context) =>
+      context.json(await trySearch(dashboard, context.var.actor, context.req.valid('json'))),
+    );
+}

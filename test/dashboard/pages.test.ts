@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useDatabase } from '../support/database.ts';
+import { chromiumPath, screenshot, useBrowser, violations } from './browser.ts';
+import { kept } from './kept.ts';
+import { type Served, serveDashboard } from './serving.ts';
+
+const PHONE = { width: 360, height: 780 };
+
+describe.skipIf(!chromiumPath)('pages', () => {
+  const browser = useBrowser();
+  const database = useDatabase(kept, { per: 'suite' });
+  let served: Served;
+  beforeAll(async () => {
+    served = await serveDashboard(database, {
+      database: 'lessons',
+      environment: { name: 'staging', production: false },
+    });
+  });
+  afterAll(() => served.close());
+
+  const session = '00000000-0000-0000-0001-000000000003';
+  test.each([
+    ['/', 'Overview', 'Archiving'],
+    ['/migration', 'Migration', 'The migration is finished.'],
+    ['/partitions', 'Partitions', 'sessions_archived'],
+    ['/statistics', 'Statistics', 'were skipped because nothing had been written'],
+    ['/search', 'Search', 'Try a query'],
+    ['/archiving', 'Archiving', 'The keeper archives active sessions after 90 idle days.'],
+    ['/backups', 'Backups', '640,123 rows'],
+    ['/alerts', 'Alerts', '1 alert is firing.'],
+    ['/sessions', 'Sessions', 'active 1'],
+    [`/sessions/${session}`, 'active 3', '3 messages, not shown.'],
+    ['/audit', 'Audit', 'held a session'],
+  ])('%s', async (path, title, text) => {
+    const { page, wrong } = await browser.open();
+    await page.goto(served.url + path);
+    await page.getByRole('heading', { level: 1, name: title }).waitFor();
+    await page.getByText(text).first().waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+    const name = path === '/' ? 'overview' : path.slice(1).replace(/\/.*/, '-one');
+    await screenshot(page, name);
+    expect(await violations(page)).toEqual([]);
+
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize(PHONE);
+    await screenshot(page, `${name}-phone-dark`);
+    expect(await violations(page)).toEqual([]);
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow).toBeLessThanOrEqual(0);
+    expect(wrong).toEqual([]);
+    await page.close();
+  });
+
+  test('a page is reached, and left for another one, by keyboard alone', async () => {
+    const { page } = await browser.open();
+    await page.goto(served.url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    const focused = () => page.evaluate('document.activeElement?.textContent?.trim()');
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Skip to the content');
+    while ((await focused()) !== 'Alerts') await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Alerts' }).waitFor();
+    // The next Tab goes on from the beginning of the page that was chosen.
+    expect(await page.evaluate('document.activeElement?.id')).toBe('content');
+    expect(await page.title()).toBe('Alerts · lessons · Tandem');
+    await page.close();
+  });
+
+  test('says which database this is, and colours are as somebody chose them', async () => {
+    const { page } = await browser.open({ ...PHONE });
+    await page.goto(served.url);
+    await page.getByText('staging').waitFor();
+    const menu = page.getByRole('button', { name: 'Menu' });
+    await menu.click();
+    expect(await menu.getAttribute('aria-expanded')).toBe('true');
+    const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const light = await background();
+    await page.getByLabel('Colours').selectOption('dark');
+    expect(await background()).not.toBe(light);
+    await page.reload();
+    expect(await background()).not.toBe(light);
+    await page.close();
+  });
+
+  test('live updates can be paused, and go on', async () => {
+    const { page } = await browser.open();
+    await page.goto(`${served.url}/archiving`);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByText('No session is held.').waitFor();
+    const hold = (reason: string) =>
+      database.pool.query(
+        'INSERT INTO keeper.session_holds (session_id, reason) VALUES ($1, $2) ON CONFLICT (session_id) DO UPDATE SET reason = $2, placed_at = clock_timestamp()',
+        [session, reason],
+      );
+    await hold('first');
+    await page.getByText('first', { exact: true }).waitFor();
+    const pause = page.getByRole('button', { name: 'Pause live updates' });
+    await pause.click();
+    await page.getByText('Paused', { exact: true }).waitFor();
+    let asked = 0;
+    page.on('request', () => asked++);
+    await hold('second');
+    await page.waitForTimeout(2_500);
+    expect(asked).toBe(0);
+    await pause.click();
+    await hold('third');
+    await page.getByText('third', { exact: true }).waitFor();
+    await page.close();
+  });
+});
