@@ -1,4 +1,5 @@
 import type { Queryable } from '../../../src/db/connect.ts';
+import { TandemError } from '../../../src/engine/errors.ts';
 import type { Finding } from '../../../src/engine/events.ts';
 import type { Step } from '../../../src/engine/step.ts';
 import type { SessionsNames } from '../names.ts';
@@ -14,14 +15,7 @@ export function authStep(names: SessionsNames): Step {
     check: async ({ client, options }) => {
       const missing = await missingParts(client);
       if (missing.length === 0 || options.createAuth) return [];
-      return [
-        {
-          severity: 'blocks',
-          subject: 'auth',
-          message: `this database has no ${missing.join(', no ')}, which the guide's row security is written for`,
-          hint: 'On Supabase they exist. On a plain PostgreSQL, --create-auth creates a minimal stand-in for what is missing.',
-        },
-      ];
+      return [{ severity: 'blocks', subject: 'auth', message: `this database has ${without(missing)}`, hint: HINT }];
     },
     plan: async ({ client, options }) =>
       options.createAuth && (await missingParts(client)).length > 0
@@ -30,7 +24,9 @@ export function authStep(names: SessionsNames): Step {
     apply: async ({ pool, options }) => {
       const missing = await missingParts(pool);
       if (missing.length === 0) return 'present';
-      if (options.createAuth) for (const sql of planStatements('auth-stand-in', names, 'live')) await pool.query(sql);
+      // A run that began with the option, and was stopped before it came here, may go on without.
+      if (!options.createAuth) throw new TandemError('TD011', `This database has ${without(missing)}.`, { hint: HINT });
+      for (const sql of planStatements('auth-stand-in', names, 'live')) await pool.query(sql);
       return `created a stand-in for ${missing.join(', ')}`;
     },
     verify: async ({ pool }) => {
@@ -46,6 +42,12 @@ export function authStep(names: SessionsNames): Step {
     revert: 'nothing to revert',
   };
 }
+
+const HINT =
+  'On Supabase they exist. On a plain PostgreSQL, --create-auth creates a minimal stand-in for what is missing.';
+
+const without = (missing: readonly string[]) =>
+  `no ${missing.join(', no ')}, which the guide's row security is written for`;
 
 async function missingParts(client: Queryable): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(

@@ -123,6 +123,13 @@ test('without an auth schema, --create-auth makes what the policies need; withou
     });
     expect(catalogDifference(flat, await catalogOf(plain.pool))).toEqual([]);
     const tandem = tandemOn(plain, {}, { createAuth: true });
+    // Stopped before that step, and gone on with by somebody who has forgotten the option.
+    await tandem.migrateUpTo('auth');
+    await expect(tandemOn(plain).migrate()).rejects.toMatchObject({
+      code: 'TD011',
+      message: expect.stringContaining('no auth.users'),
+      hint: expect.stringContaining('--create-auth'),
+    });
     await tandem.migrate();
     expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
     expect(await countIn(plain.pool, 'auth.users')).toBe(0);
