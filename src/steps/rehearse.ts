@@ -15,7 +15,7 @@ export function rehearseStep(input: { guide: string; blocking?: boolean }): Step
   return {
     name: 'rehearse',
     guide: input.guide,
-    title: 'Rehearse the application’s statements',
+    title: "Rehearse the application's statements",
     phase: 'draining',
     repeats: true,
     beforeCutoverOnly: true,

@@ -181,7 +181,7 @@ begin
   ------------------------------------------------------------------------------------------------------------------
   -- The flat tables step aside with their indexes and constraints, so that all names are free.
 
-  -- DROP … IF EXISTS below would remark on everything that a new table does not have yet.
+  -- DROP ... IF EXISTS below would remark on everything that a new table does not have yet.
   perform set_config('client_min_messages', 'warning', true);
 
   create schema tandem_flat;
@@ -301,12 +301,12 @@ $do$;
 -- The new messages, without any key or index: they are built once the rows are in.
 
 -- A function and not a CASE in the column's expression: it can be improved in this one place and rows be refreshed bit
--- by bit (UPDATE … SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
+-- by bit (UPDATE ... SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
 -- IMMUTABLE holds as long as the configurations are not altered. With its owner's rights: whoever writes a message needs none
 -- on the schema of the configurations. In plpgsql, since SQL with a search_path of its own takes half as long again.
 --
 -- Spanish and French have each word twice at its position, stemmed with its accents and without: the stemmers take an
--- ending such as -ción for one only with its accent, and most who search type none.
+-- ending such as -cion for one only with its accent, and most who search type none.
 --
 -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
 create or replace function private.to_search(language "public".session_language, content text) returns tsvector
@@ -1297,7 +1297,7 @@ with no data;
 comment on materialized view "public".session_stats is
   'Sessions, messages and scores per user and status, as of the last refresh. Closed to the API: my_session_stats shows the caller''s own rows.';
 
--- REFRESH … CONCURRENTLY needs it, and it finds one user's rows.
+-- REFRESH ... CONCURRENTLY needs it, and it finds one user's rows.
 create unique index if not exists session_stats_user_status_idx on "public".session_stats (user_id, status);
 
 -- A materialized view cannot have row security.

@@ -1,12 +1,12 @@
 -- The new messages, without any key or index: they are built once the rows are in.
 
 -- A function and not a CASE in the column's expression: it can be improved in this one place and rows be refreshed bit
--- by bit (UPDATE … SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
+-- by bit (UPDATE ... SET content = content), where a changed expression rewrites the whole table under an exclusive lock.
 -- IMMUTABLE holds as long as the configurations are not altered. With its owner's rights: whoever writes a message needs none
 -- on the schema of the configurations. In plpgsql, since SQL with a search_path of its own takes half as long again.
 --
 -- Spanish and French have each word twice at its position, stemmed with its accents and without: the stemmers take an
--- ending such as -ción for one only with its accent, and most who search type none.
+-- ending such as -cion for one only with its accent, and most who search type none.
 --
 -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
 create or replace function private.to_search(language {{schema}}.session_language, content text) returns tsvector

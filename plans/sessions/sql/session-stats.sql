@@ -34,7 +34,7 @@ with no data;
 comment on materialized view {{schema}}.session_stats is
   'Sessions, messages and scores per user and status, as of the last refresh. Closed to the API: my_session_stats shows the caller''s own rows.';
 
--- REFRESH … CONCURRENTLY needs it, and it finds one user's rows.
+-- REFRESH ... CONCURRENTLY needs it, and it finds one user's rows.
 create unique index if not exists session_stats_user_status_idx on {{schema}}.session_stats (user_id, status);
 
 -- A materialized view cannot have row security.

@@ -181,7 +181,7 @@ begin
   ------------------------------------------------------------------------------------------------------------------
   -- The flat tables step aside with their indexes and constraints, so that all names are free.
 
-  -- DROP … IF EXISTS below would remark on everything that a new table does not have yet.
+  -- DROP ... IF EXISTS below would remark on everything that a new table does not have yet.
   perform set_config('client_min_messages', 'warning', true);
 
   create schema tandem_flat;
