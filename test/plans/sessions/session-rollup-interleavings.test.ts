@@ -132,6 +132,48 @@ describe('writers in flight', () => {
   });
 });
 
+describe('the first fold, of everything', () => {
+  beforeEach(async () => {
+    // As when the triggers have just come: nothing is counted yet, and the queue asks for all.
+    await client.query(
+      'DELETE FROM private.session_rollup; INSERT INTO private.session_changes (recount) VALUES (true)',
+    );
+    await expectExact(client);
+  });
+
+  test.each([
+    ['inserts', () => insert(session)],
+    ['deletes', remove],
+    ['moves', move],
+    ['grades', grade],
+    ['truncates', () => 'TRUNCATE public.message_feedback'],
+  ])('counts nothing twice of one who %s meanwhile', async (what, sql) => {
+    await client.query(insert(other, 3));
+    const commit = await hold(writer, sql());
+    const folding = fold(await database.connect());
+    if (what === 'truncates') await untilWaitsFor(database.pool, writer);
+    else await folding;
+    await commit();
+    await folding;
+    await expectExact(client);
+    await fold(client);
+    await expectFolded(client);
+  });
+
+  test('begins anew where it was killed, and whoever asks for figures meanwhile has them', async () => {
+    const killed = await database.connect();
+    await killed.query('BEGIN');
+    await fold(killed);
+    await client.query(insert(session));
+    await expectExact(client);
+    const { rows } = await killed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await client.query('SELECT pg_terminate_backend($1, 10000)', [rows[0]?.pid]);
+    await expectExact(client);
+    expect(await fold(client)).toBe(2);
+    await expectFolded(client);
+  });
+});
+
 describe('feedback on a message that moves to another session at that moment', () => {
   const levels = ['READ COMMITTED', 'REPEATABLE READ'];
   const writes: [string, () => string][] = [

@@ -109,6 +109,73 @@ describe('session_stats', () => {
   });
 });
 
+describe('my_session_stats', () => {
+  const own = (id: string) =>
+    asRole(client, 'authenticated', { setting: 'json', sub: id }, async () => {
+      const { rows } = await client.query(
+        `SELECT status, sessions::int, messages::int, audio_messages::int AS audio, average_overall_score::float8 AS score,
+                last_activity > now() + interval '1 hour' AS later FROM public.my_session_stats ORDER BY status`,
+      );
+      return rows;
+    });
+
+  test('is exact at once: before a fold, after it, and after what has to be counted anew', async () => {
+    const session = await insertSession(client, user);
+    const expected = { status: 'active', sessions: 1, messages: 1, audio: 0, score: 60, later: false };
+    const message = await insertMessage(client, session, user);
+    await insertFeedback(client, message, 60);
+    expect(await own(user)).toEqual([expected]);
+    await client.query('SELECT private.fold_session_changes()');
+    expect(await own(user)).toEqual([expected]);
+
+    await client.query(
+      "UPDATE public.messages SET type = 'audio', created_at = now() + interval '1 day' WHERE id = $1",
+      [message],
+    );
+    expect(await own(user)).toEqual([{ ...expected, audio: 1, later: true }]);
+    await client.query("UPDATE public.sessions SET status = 'archived' WHERE id = $1", [session]);
+    expect(await own(user)).toEqual([{ ...expected, status: 'archived', audio: 1, later: true }]);
+    await client.query('DELETE FROM public.messages WHERE id = $1', [message]);
+    expect(await own(user)).toEqual([{ ...expected, status: 'archived', messages: 0, score: null }]);
+    await client.query('INSERT INTO private.session_changes (recount) VALUES (true)');
+    expect(await own(user)).toEqual([{ ...expected, status: 'archived', messages: 0, score: null }]);
+    await client.query('DELETE FROM public.sessions WHERE id = $1', [session]);
+    expect(await own(user)).toEqual([]);
+  });
+
+  test('says what session_stats says after a refresh, column by column, and nothing of anybody else', async () => {
+    const other = await insertUser(client);
+    for (const who of [user, other])
+      for (const status of ['active', 'archived', 'deleted']) {
+        const session = await insertSession(client, who, { status });
+        for (let i = 1; i < 4; i++)
+          await insertFeedback(client, await insertMessage(client, session, who, 'x', i), i * 7);
+      }
+    await refresh();
+    const { rows: all } = await client.query('SELECT * FROM public.session_stats WHERE user_id = $1 ORDER BY status', [
+      user,
+    ]);
+    const mine = await asRole(client, 'authenticated', { setting: 'json', sub: user }, async () => {
+      return (await client.query('SELECT * FROM public.my_session_stats ORDER BY status')).rows;
+    });
+    expect(mine.map((row) => ({ user_id: user, ...row }))).toEqual(all);
+    expect(all).toHaveLength(3);
+  });
+
+  test('in a transaction, shows what it wrote itself', async () => {
+    const session = await insertSession(client, user);
+    await asRole(client, 'authenticated', { setting: 'json', sub: user }, async () => {
+      await client.query("INSERT INTO public.messages (session_id, user_id, content) VALUES ($1, $2, 'x')", [
+        session,
+        user,
+      ]);
+      const { rows } = await client.query('SELECT messages::int FROM public.my_session_stats');
+      expect(rows).toEqual([{ messages: 1 }]);
+    });
+    expect(await own(user)).toMatchObject([{ messages: 0 }]);
+  });
+});
+
 describe('message_feedback', () => {
   const scores = ['overall', 'grammar', 'vocabulary', 'fluency', 'pronunciation'];
 
