@@ -709,7 +709,8 @@ drop policy if exists sessions_insert_own on "public"."sessions";
 create policy sessions_insert_own on "public"."sessions" for insert to authenticated
   with check ("user_id" = (select auth.uid()));
 
--- USING: which rows. WITH CHECK: what becomes of them; without it a row could be handed to somebody else.
+-- USING: which rows. WITH CHECK: what becomes of them, or a row could be handed to somebody else. PostgreSQL takes USING for
+-- both where there is no WITH CHECK, until somebody widens USING.
 drop policy if exists sessions_update_own on "public"."sessions";
 create policy sessions_update_own on "public"."sessions" for update to authenticated
   using ("user_id" = (select auth.uid()))
@@ -1574,10 +1575,13 @@ $function$;
 -- overlap; and sorting them here would cost more than the search.
 --
 -- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
--- matches are of interest, the newest ones. Generic plans, since planning would take longer than the search; enable_sort
+-- matches are of interest, the newest ones; counted: as many the index may give, in whatever order. Where there are more,
+-- they are so many that the newest ones are found sooner by going back in time. Generic plans, since planning would take longer than the search; enable_sort
 -- off, since a generic plan cannot know that somebody has 50,000 messages to sort; without jit, for what that sort would
 -- seem to cost on servers before 18.
-create or replace function private.search_candidates(request private.search_request, newest integer, enough integer, most integer) returns uuid[]
+create or replace function private.search_candidates(
+  request private.search_request, newest integer, enough integer, most integer, counted integer default 50000
+) returns uuid[]
 language plpgsql stable
 set search_path = ''
 set plan_cache_mode = force_generic_plan
@@ -1587,6 +1591,7 @@ as $function$
 declare
   since constant timestamptz := coalesce(request.since, '-infinity');
   hits uuid[];
+  of_index bigint;
 begin
   if request.session_id is not null then
     return array(
@@ -1624,8 +1629,8 @@ begin
       select from "public"."messages" m where m."user_id" = request.reader and m."created_at" >= since
        order by m."created_at" desc offset newest limit 1
     ) then
-      hits := array(
-        select m.id from (
+      select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
+        select m.id, count(*) over () as matches from (
           -- As an array: only the text index can serve that.
           select n."id" as id, n."created_at" as created_at from "public"."messages" n
            where array[n."user_id"] @> array[request.reader] and n.content_search @@ request.in_any_language
@@ -1635,9 +1640,12 @@ begin
              and (request.language is null or n.language = request.language) and (request.type is null or n."type" = request.type)
              and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
                   or private.search_plain(left(n."content", 20000)) ~ request.typed_pattern)
-           limit 50000
+           limit counted
         ) m order by m.created_at desc fetch first (most) rows with ties
-      );
+      ) h;
+      if of_index = counted then
+        return private.search_candidates(request, 2147483647, 0, most);
+      end if;
     end if;
     return hits;
   end if;
@@ -1658,8 +1666,8 @@ begin
   if cardinality(hits) < enough and exists (
     select from "public"."messages" m where m."created_at" >= since order by m."created_at" desc offset newest limit 1
   ) then
-    hits := array(
-      select m.id from (
+    select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
+      select m.id, count(*) over () as matches from (
         select n."id" as id, n."created_at" as created_at from "public"."messages" n
          where n.content_search @@ request.in_any_language and n."created_at" >= since
            and (clock_timestamp() < request.deadline or private.search_out_of_time())
@@ -1667,9 +1675,12 @@ begin
            and (request.language is null or n.language = request.language) and (request.type is null or n."type" = request.type)
            and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
                 or private.search_plain(left(n."content", 20000)) ~ request.typed_pattern)
-         limit 50000
+         limit counted
       ) m order by m.created_at desc fetch first (most) rows with ties
-    );
+    ) h;
+    if of_index = counted then
+      return private.search_candidates(request, 2147483647, 0, most);
+    end if;
   end if;
   return hits;
 end
@@ -1678,7 +1689,7 @@ $function$;
 revoke all on function
   private.search_time_limit(),
   private.search_out_of_time(),
-  private.search_candidates(private.search_request, integer, integer, integer)
+  private.search_candidates(private.search_request, integer, integer, integer, integer)
 from public, anon, authenticated, service_role;
 
 -- search_messages: what applications call. Every statement can be run again.

@@ -60,10 +60,13 @@ $function$;
 -- overlap; and sorting them here would cost more than the search.
 --
 -- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
--- matches are of interest, the newest ones. Generic plans, since planning would take longer than the search; enable_sort
+-- matches are of interest, the newest ones; counted: as many the index may give, in whatever order. Where there are more,
+-- they are so many that the newest ones are found sooner by going back in time. Generic plans, since planning would take longer than the search; enable_sort
 -- off, since a generic plan cannot know that somebody has 50,000 messages to sort; without jit, for what that sort would
 -- seem to cost on servers before 18.
-create or replace function private.search_candidates(request private.search_request, newest integer, enough integer, most integer) returns uuid[]
+create or replace function private.search_candidates(
+  request private.search_request, newest integer, enough integer, most integer, counted integer default 50000
+) returns uuid[]
 language plpgsql stable
 set search_path = ''
 set plan_cache_mode = force_generic_plan
@@ -73,6 +76,7 @@ as $function$
 declare
   since constant timestamptz := coalesce(request.since, '-infinity');
   hits uuid[];
+  of_index bigint;
 begin
   if request.session_id is not null then
     return array(
@@ -110,8 +114,8 @@ begin
       select from {{messages}} m where m.{{messages.user_id}} = request.reader and m.{{messages.created_at}} >= since
        order by m.{{messages.created_at}} desc offset newest limit 1
     ) then
-      hits := array(
-        select m.id from (
+      select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
+        select m.id, count(*) over () as matches from (
           -- As an array: only the text index can serve that.
           select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
            where array[n.{{messages.user_id}}] @> array[request.reader] and n.content_search @@ request.in_any_language
@@ -121,9 +125,12 @@ begin
              and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
              and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
                   or private.search_plain(left(n.{{messages.content}}, 20000)) ~ request.typed_pattern)
-           limit 50000
+           limit counted
         ) m order by m.created_at desc fetch first (most) rows with ties
-      );
+      ) h;
+      if of_index = counted then
+        return private.search_candidates(request, 2147483647, 0, most);
+      end if;
     end if;
     return hits;
   end if;
@@ -144,8 +151,8 @@ begin
   if cardinality(hits) < enough and exists (
     select from {{messages}} m where m.{{messages.created_at}} >= since order by m.{{messages.created_at}} desc offset newest limit 1
   ) then
-    hits := array(
-      select m.id from (
+    select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
+      select m.id, count(*) over () as matches from (
         select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
          where n.content_search @@ request.in_any_language and n.{{messages.created_at}} >= since
            and (clock_timestamp() < request.deadline or private.search_out_of_time())
@@ -153,9 +160,12 @@ begin
            and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
            and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
                 or private.search_plain(left(n.{{messages.content}}, 20000)) ~ request.typed_pattern)
-         limit 50000
+         limit counted
       ) m order by m.created_at desc fetch first (most) rows with ties
-    );
+    ) h;
+    if of_index = counted then
+      return private.search_candidates(request, 2147483647, 0, most);
+    end if;
   end if;
   return hits;
 end
@@ -164,5 +174,5 @@ $function$;
 revoke all on function
   private.search_time_limit(),
   private.search_out_of_time(),
-  private.search_candidates(private.search_request, integer, integer, integer)
+  private.search_candidates(private.search_request, integer, integer, integer, integer)
 from public, anon, authenticated, service_role;

@@ -10,7 +10,8 @@ drop policy if exists sessions_insert_own on {{sessions_target}};
 create policy sessions_insert_own on {{sessions_target}} for insert to authenticated
   with check ({{sessions.user_id}} = (select auth.uid()));
 
--- USING: which rows. WITH CHECK: what becomes of them; without it a row could be handed to somebody else.
+-- USING: which rows. WITH CHECK: what becomes of them, or a row could be handed to somebody else. PostgreSQL takes USING for
+-- both where there is no WITH CHECK, until somebody widens USING.
 drop policy if exists sessions_update_own on {{sessions_target}};
 create policy sessions_update_own on {{sessions_target}} for update to authenticated
   using ({{sessions.user_id}} = (select auth.uid()))

@@ -95,6 +95,29 @@ describe('finds what reading every row finds, in the order of time', () => {
   });
 });
 
+test.each([
+  ['of one user', true],
+  ['of everybody', false],
+])('the newest are found, too, where the index gives more than are counted: %s', async (_, own) => {
+  const reader = own ? heavy : null;
+  const candidates = async (counted: number) => {
+    const { rows } = await client.query<{ ids: string[] }>(
+      `SELECT private.search_candidates(request, 20, 100, 150, $2) AS ids FROM (
+         SELECT jsonb_populate_record(NULL::private.search_request, jsonb_build_object('reader', $1::uuid, 'deadline', 'infinity',
+           'in_any_language', q, 'en', q, 'es', q, 'fr', q, 'de', q)) AS request FROM (VALUES ('quartz')) AS x (q)) r`,
+      [reader, counted],
+    );
+    return only(rows).ids;
+  };
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT m.id FROM public.messages m WHERE (m.user_id = $1 OR $1 IS NULL) AND ${has('quartz')}
+      ORDER BY m.created_at DESC FETCH FIRST 150 ROWS WITH TIES`,
+    [reader],
+  );
+  const expected = rows.map(({ id }) => id).sort();
+  for (const counted of [50, 1_000]) expect([counted, (await candidates(counted)).sort()]).toEqual([counted, expected]);
+});
+
 test('by rank: the pages have no message twice and leave none out', async () => {
   const pages: string[] = [];
   for (let page_offset = 0; page_offset < 120; page_offset += 20) {
