@@ -27,22 +27,14 @@ export function isSetByPlan({ kind, what, table, grantee }: Attachment): boolean
   return kind === 'index' && GUIDE_INDEXES.has(what.replace(/^index /, ''));
 }
 
-/** Columns beyond the guide's, and everything else that the flat table has and the new one is to have too. */
+/**
+ * Columns beyond the guide's, and everything else that the flat table has and the new one is to have too; and what is only
+ * tried, since it comes later.
+ */
 export async function carriedToTarget(client: Queryable, move: TableMove): Promise<string[]> {
-  const source = await describeTable(client, move.source);
-  if (source === null) return [];
-  const retyped = move.columns.filter((c) => c.source !== null && c.type !== c.sourceType).map((c) => c.source ?? '');
-  const carried = new Set(move.columns.filter((c) => c.carried).map((c) => c.target));
-  const extra = source.columns.filter((c) => carried.has(c.name));
   const target = quoteName(move.target);
   return [
-    // GENERATED ALWAYS comes with the cutover: until then the drain must be able to update the column.
-    ...extra.map((column) =>
-      addColumnSql(move.target, column.identity === 'a' ? { ...column, identity: 'd' } : column),
-    ),
-    ...(await carriedDefaults(client, source, move)),
-    ...(await carriedSql(client, move.source, move.target, { retyped, exceptRoles: API_ROLES })),
-    ...(await keepAccess(client, move)),
+    ...(await carriedOver(client, move)),
     // Policies and the user's triggers come with the cutover, when the names in them mean the new tables; that the new shape accepts them is tried here, where failing costs nothing.
     ...(await tried(client, move)),
     // Indexes are built after the copy; on the empty target they are tried in an instant.
@@ -53,6 +45,24 @@ export async function carriedToTarget(client: Queryable, move: TableMove): Promi
       orWithoutCasts(triggerOnTarget(trigger.definition, move.source, move.target)),
       `DROP TRIGGER ${quoteIdent(trigger.name)} ON ${target}`,
     ]),
+  ];
+}
+
+/** The same without what is only tried. */
+export async function carriedOver(client: Queryable, move: TableMove): Promise<string[]> {
+  const source = await describeTable(client, move.source);
+  if (source === null) return [];
+  const retyped = move.columns.filter((c) => c.source !== null && c.type !== c.sourceType).map((c) => c.source ?? '');
+  const carried = new Set(move.columns.filter((c) => c.carried).map((c) => c.target));
+  const extra = source.columns.filter((c) => carried.has(c.name));
+  return [
+    // GENERATED ALWAYS comes with the cutover: until then the drain must be able to update the column.
+    ...extra.map((column) =>
+      addColumnSql(move.target, column.identity === 'a' ? { ...column, identity: 'd' } : column),
+    ),
+    ...(await carriedDefaults(client, source, move)),
+    ...(await carriedSql(client, move.source, move.target, { retyped, exceptRoles: API_ROLES })),
+    ...(await keepAccess(client, move)),
   ];
 }
 

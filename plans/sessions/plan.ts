@@ -2,7 +2,6 @@ import { relationExists } from '../../src/db/describe-table.ts';
 import { displayName, type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
 import type { Plan } from '../../src/engine/step.ts';
 import { orphanFindings } from '../../src/move/orphans.ts';
-import type { TableMove } from '../../src/move/table-move.ts';
 import { backupStep } from '../../src/steps/backup.ts';
 import { buildStep } from '../../src/steps/build.ts';
 import { changeLogStep } from '../../src/steps/change-log.ts';
@@ -23,17 +22,17 @@ import { numberingIndexSql } from './numbering.ts';
 import { sessionsReport } from './report.ts';
 import { resolveMoves } from './resolve.ts';
 import { enumLabels } from './shape.ts';
+import { buildStatements, isNumbered, liveStatements, targetStatements, UNACCENT } from './statements.ts';
 import { authStep } from './steps/auth.ts';
 import { indexesStep } from './steps/indexes.ts';
 import { messageFeedbackStep } from './steps/message-feedback.ts';
+import { migrationFilesStep, migrationHistoryStep } from './steps/migration-history.ts';
 import { rowSecurityStep } from './steps/row-security.ts';
 import { searchStep } from './steps/search.ts';
 import { sessionStatsStep } from './steps/session-stats.ts';
+import { laterMigrations } from './supabase-history.ts';
 import { takenNames } from './taken-names.ts';
 import { planStatements } from './templates.ts';
-
-/** How the run notes that it installed the extension. */
-const UNACCENT = 'extension unaccent';
 
 /** The user's guide as a plan: its ten steps, in the order in which they can be carried out on a live database. */
 export function sessionsPlan(config: SessionsConfig): Plan {
@@ -68,7 +67,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
       targetsStep({
         guide: '5',
         title: `Create ${displayName(names.sessionsTarget)} and ${displayName(names.messagesTarget)}`,
-        statements: async (moves, carry) => targetStatements(names, moves, carry),
+        statements: async (moves, carry) => targetStatements(names, moves, carry, { noted: true }),
         carry: carriedToTarget,
         dropSql: () => dropStatements(names),
       }),
@@ -81,6 +80,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
           ...(await orphanFindings(client, moves)),
           ...(await duplicateNumbers(client, moves, names)),
           ...(await applicationFindings(client, names)),
+          ...(await laterMigrations(client)),
         ],
       }),
       buildStep({ guide: '5, 9', statements: (move) => buildStatements(names, move) }),
@@ -88,6 +88,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
       drainStep('5'),
       rehearseStep({ guide: '5' }),
       verifyRowsStep('6'),
+      migrationFilesStep(names),
       cutoverStep({
         guide: '5',
         live: (moves) => liveStatements(names, moves),
@@ -100,43 +101,9 @@ export function sessionsPlan(config: SessionsConfig): Plan {
       sessionStatsStep(names),
       searchStep(names),
       indexesStep(names),
+      migrationHistoryStep(),
     ],
   };
-}
-
-async function targetStatements(
-  names: SessionsNames,
-  moves: readonly TableMove[],
-  carry: (move: TableMove) => Promise<string[]>,
-): Promise<string[]> {
-  const sql = [
-    ...planStatements('sessions-target', names, 'beside'),
-    // Going back drops the extension only where it came with the run.
-    `INSERT INTO tandem.created_object (name) SELECT '${UNACCENT}'
-      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'unaccent') ON CONFLICT (name) DO NOTHING`,
-    ...planStatements('search-configurations', names, 'beside'),
-    ...planStatements('messages-target', names, 'beside'),
-  ];
-  for (const move of moves) sql.push(...(await carry(move)));
-  return sql;
-}
-
-function buildStatements(names: SessionsNames, move: TableMove): string[] {
-  const numbering = move.settle.length > 0 ? [numberingIndexSql(names)] : [];
-  return [...planStatements(`${move.name}-build`, names, 'beside'), ...move.extraIndexes, ...numbering];
-}
-
-const isNumbered = (moves: readonly TableMove[]) => moves.some((move) => move.settle.length > 0);
-
-/** What needs the final names: triggers of the new shape, the policies of message_feedback. */
-function liveStatements(names: SessionsNames, moves: readonly TableMove[]): string[] {
-  return [
-    ...(isNumbered(moves)
-      ? [`DROP INDEX ${quoteName({ schema: names.messages.schema, name: 'tandem_unnumbered' })}`]
-      : []),
-    ...planStatements('live-triggers', names, 'live'),
-    ...planStatements('security-feedback', names, 'live'),
-  ];
 }
 
 /** The registry and the helpers, once the tables that use them are back beside the live ones. */

@@ -21,8 +21,8 @@ export interface DrillOptions {
   /** Where types are copied from that a scratch database does not have; null: such columns are drilled as text. */
   readonly source: Pool | null;
   readonly onProgress?: OnProgress | undefined;
-  /** Told the name of the scratch database once it is there: only a process that is killed leaves it behind. */
-  readonly onScratch?: ((name: string) => void) | undefined;
+  /** Told the name of the scratch database once it is there, and awaited: only a process that is killed leaves it behind. */
+  readonly onScratch?: ((name: string) => unknown) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -139,11 +139,13 @@ async function withScratch<T>(options: DrillOptions, work: (pool: Pool) => Promi
   // A connection of its own: CREATE and DROP DATABASE want neither a transaction nor a busy pool.
   return withPool(databaseUrl, async (admin) => {
     await createDatabase(admin, name);
-    options.onScratch?.(name);
     const url = new URL(databaseUrl);
     url.pathname = `/${name}`;
     return finallyDo(
-      () => withPool(url.href, work),
+      async () => {
+        await options.onScratch?.(name);
+        return withPool(url.href, work);
+      },
       () => admin.query(`DROP DATABASE IF EXISTS ${quoteIdent(name)} WITH (FORCE)`),
     );
   });

@@ -5,6 +5,7 @@ import { backupCommand } from './commands/backup.ts';
 import { cutoverCommand } from './commands/cutover.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { exportCommand } from './commands/export.ts';
 import { finishCommand } from './commands/finish.ts';
 import { holdCommand } from './commands/hold.ts';
 import { migrateCommand } from './commands/migrate.ts';
@@ -53,6 +54,7 @@ const commands: readonly AddCommand[] = [
   refreshCommand,
   serveCommand,
   doctorCommand,
+  exportCommand,
   demoCommand,
 ];
 

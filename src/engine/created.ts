@@ -15,3 +15,8 @@ export async function createdObjects(client: Queryable): Promise<ReadonlySet<str
   const { rows } = await client.query<{ name: string }>('SELECT name FROM tandem.created_object');
   return new Set(rows.map((row) => row.name));
 }
+
+/** Once it has been taken away before the rest: whoever makes it again makes it for themselves. */
+export async function forgetCreated(client: Queryable, objects: readonly string[]): Promise<void> {
+  await client.query('DELETE FROM tandem.created_object WHERE name = ANY ($1::text[])', [objects]);
+}

@@ -250,11 +250,16 @@ async function isSameRelation(client: Queryable, direction: Direction, filenode:
 
 /** `INSERT INTO target (…) OVERRIDING SYSTEM VALUE SELECT … FROM source s WHERE s.ctid >= $1 AND s.ctid < $2 AND fits` */
 export function insertSql(direction: Direction): string {
+  return `${insertAllSql(direction)}
+      WHERE s.ctid >= $1::tid AND s.ctid < $2::tid AND ${fitsCondition(direction)}`;
+}
+
+/** `INSERT INTO target (…) OVERRIDING SYSTEM VALUE SELECT … FROM source s` */
+export function insertAllSql(direction: Direction): string {
   const columns = direction.columns.map((c) => quoteIdent(c.column)).join(', ');
   const values = direction.columns.map((c) => c.expression).join(', ');
   return `INSERT INTO ${quoteName(direction.to)} (${columns}) OVERRIDING SYSTEM VALUE
-     SELECT ${values} ${fromClause(direction)}
-      WHERE s.ctid >= $1::tid AND s.ctid < $2::tid AND ${fitsCondition(direction)}`;
+     SELECT ${values} ${fromClause(direction)}`;
 }
 
 /** `INSERT INTO changes (k1) SELECT s."id" FROM source s WHERE s.ctid >= $1 AND s.ctid < $2` */

@@ -76,6 +76,8 @@ export interface SwapInput {
   readonly leaves?: ReadonlyMap<string, readonly QualifiedName[]>;
   /** Statements of the plan that need the final names (triggers of the new shape, policies of other tables). */
   readonly live: readonly string[];
+  /** false where nobody writes meanwhile, and no log is kept. */
+  readonly changeLog?: boolean;
   /** What refers to the live tables by OID: dropped before the locks are taken, made again at the very end. */
   readonly dependents?: { readonly drop: readonly string[]; readonly create: readonly string[] };
 }
@@ -84,14 +86,15 @@ export interface SwapInput {
  * The statements of the cutover, run under the locks. All of them are changes of the catalog: none reads a row of a
  * moved table. The foreign keys come back NOT VALID and are validated later without blocking writers.
  */
-export function cutoverSql({ moves, partitions, leaves, live, dependents }: SwapInput): string[] {
+export function cutoverSql(input: SwapInput): string[] {
+  const { moves, partitions, leaves, live, dependents, changeLog = true } = input;
   const partitionNames = (move: TableMove, schema: string) =>
     (partitions.get(move.name) ?? []).map((name) => ({ schema, name }));
   const sql: string[] = [];
   for (const move of moves) {
     for (const { before } of move.incoming) sql.push(...dropIncomingSql(before, leaves));
     for (const key of move.sourceForeignKeys) sql.push(dropConstraintSql(key.table, key.name));
-    sql.push(...detachChangeLogSql(move.source));
+    if (changeLog) sql.push(...detachChangeLogSql(move.source));
     sql.push(...disownSequencesSql(move));
     for (const trigger of move.userTriggers)
       sql.push(`ALTER TABLE ${quoteName(move.source)} DISABLE TRIGGER ${quoteIdent(trigger.name)}`);
@@ -119,8 +122,10 @@ export function cutoverSql({ moves, partitions, leaves, live, dependents }: Swap
     for (const { after } of move.incoming) sql.push(...addIncomingSql(after, leaves));
     for (const trigger of move.userTriggers)
       sql.push(orWithoutCasts(trigger.definition), ...triggerStateSql(move.source, trigger));
-    sql.push(...retypeChangeLogSql(move));
-    sql.push(...attachChangeLogSql(move, move.source, 'target', partitionNames(move, move.source.schema)));
+    if (changeLog) {
+      sql.push(...retypeChangeLogSql(move));
+      sql.push(...attachChangeLogSql(move, move.source, 'target', partitionNames(move, move.source.schema)));
+    }
   }
   return [...sql, ...live, ...(dependents?.create ?? [])];
 }

@@ -74,7 +74,7 @@ export function cutoverStep(input: {
         await catchUp(context);
         await assertNothingLate(context, input.replaces);
         // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.
-        await context.setMoves(await withCurrentDependents(context));
+        await context.setMoves(await withCurrentDependents(context.pool, context.moves));
         await fillBeside(context, 'target');
         const swap = await swapInput(context, 'target', input.live(context.moves));
         await assertStandBeside(context.pool, swap.dependents.views);
@@ -184,7 +184,7 @@ async function swapInput(
 }
 
 /** The partitions of tables outside that are partitioned. */
-async function incomingLeaves(
+export async function incomingLeaves(
   client: Queryable,
   moves: readonly TableMove[],
 ): Promise<ReadonlyMap<string, readonly QualifiedName[]>> {
@@ -198,16 +198,17 @@ async function incomingLeaves(
 
 const sourcesOf = (moves: readonly TableMove[]) => moves.map((move) => move.source);
 
-async function withCurrentDependents({ pool, moves }: StepContext): Promise<TableMove[]> {
+/** The moves with the foreign keys of other tables and the triggers that there are by now. */
+export async function withCurrentDependents(client: Queryable, moves: readonly TableMove[]): Promise<TableMove[]> {
   const moved = new Set(moves.map((move) => quoteName(move.source)));
   const result: TableMove[] = [];
   for (const move of moves) {
-    const keys = await incomingForeignKeys(pool, move.source);
+    const keys = await incomingForeignKeys(client, move.source);
     const outside = keys.filter((key) => !moved.has(quoteName(key.table)));
     result.push({
       ...move,
       incoming: outside.map((key) => ({ before: key, after: redirected(key, move) })),
-      userTriggers: await userTriggers(pool, move.source),
+      userTriggers: await userTriggers(client, move.source),
     });
   }
   return result;

@@ -34,7 +34,17 @@ describe('a run that is rolled back and kept', () => {
         expect(await tandem.migrate()).toMatchObject({ phase: 'baking', rows });
         expect(copied()).toEqual([]);
         expect(applied()).toEqual([
-          ...['drain', 'rehearse', 'verify-rows', 'cutover', 'foreign-keys', 'session-stats', 'search', 'indexes'],
+          ...[
+            'drain',
+            'rehearse',
+            'verify-rows',
+            'migration-files',
+            'cutover',
+            'foreign-keys',
+            'session-stats',
+            'search',
+          ],
+          ...['indexes', 'migration-history'],
         ]);
       }
     });

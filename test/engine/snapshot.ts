@@ -5,7 +5,7 @@ import { catalogSnapshot } from '../../src/db/catalog-snapshot.ts';
 import { inTransaction } from '../../src/db/connect.ts';
 import { quoteName } from '../../src/db/identifier.ts';
 
-const SCHEMAS = ['public', 'private', 'auth', 'tandem'];
+const SCHEMAS = ['public', 'private', 'auth', 'tandem', 'supabase_migrations'];
 
 /** Tandem's own notes: when something was done, and by whom. */
 const NOTES = ['run', 'step', 'runner', 'copied_range', 'moved_table', 'control', 'created_object'];

@@ -38,6 +38,9 @@ beforeAll(async () => {
   await withClient(base.url, async (client) => {
     // So that the step `auth` has something to stand in for, too.
     await client.query('DROP FUNCTION auth.uid()');
+    // So that the Supabase CLI keeps a history.
+    await client.query(`CREATE SCHEMA supabase_migrations;
+      CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text)`);
     await client.query("COMMENT ON COLUMN public.sessions.title IS 'As the user sees it'");
   });
 });

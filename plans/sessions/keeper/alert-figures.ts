@@ -1,13 +1,12 @@
 import type { Queryable } from '../../../src/db/connect.ts';
 import type { KeeperFigures } from './figures.ts';
 import type { MigrationFigures } from './migration-figures.ts';
-import type { BackupSettings, MonitoringSettings } from './monitoring-config.ts';
+import type { BackupSettings } from './monitoring-config.ts';
 
 /** What the conditions of the alerts are decided by. */
 export interface AlertFigures extends KeeperFigures {
   readonly migration: MigrationFigures;
   readonly history: History;
-  readonly monitoring: MonitoringSettings;
   readonly backupSettings: BackupSettings | null;
 }
 

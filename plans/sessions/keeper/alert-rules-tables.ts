@@ -15,9 +15,9 @@ export const tableRules: readonly AlertRule[] = [
     holds: 15 * MINUTE,
     expr: `max by (job, status) (tandem_partition_bytes) > ${t.partitionShare} * max by (job, status) (tandem_partition_limit_bytes)`,
     summary: `The partition of {{ $labels.status }} sessions is above ${percent(t.partitionShare)} of its limit`,
-    find: ({ partitions, monitoring }) =>
-      partitions.flatMap(({ status, bytes }) => {
-        const share = bytes / monitoring.partitionLimits[status];
+    find: ({ partitions }) =>
+      partitions.flatMap(({ status, bytes, limit_bytes }) => {
+        const share = bytes / limit_bytes;
         if (share <= t.partitionShare) return [];
         return [{ label: status, summary: `The partition of ${status} sessions is at ${percent(share)} of its limit` }];
       }),
@@ -28,10 +28,10 @@ export const tableRules: readonly AlertRule[] = [
     holds: 6 * HOUR,
     expr: `max by (job, status) (predict_linear(tandem_partition_bytes[1d], ${t.growthAhead})) > max by (job, status) (tandem_partition_limit_bytes)`,
     summary: 'The partition of {{ $labels.status }} sessions reaches its limit within 7 days',
-    find: ({ partitions, monitoring, history }) =>
-      partitions.flatMap(({ status, bytes }) => {
+    find: ({ partitions, history }) =>
+      partitions.flatMap(({ status, bytes, limit_bytes }) => {
         const ahead = bytes + (history.growth[status] ?? 0) * t.growthAhead;
-        if (ahead <= monitoring.partitionLimits[status]) return [];
+        if (ahead <= limit_bytes) return [];
         return [{ label: status, summary: `The partition of ${status} sessions reaches its limit within 7 days` }];
       }),
   },

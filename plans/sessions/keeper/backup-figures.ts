@@ -14,7 +14,8 @@ export interface BackupFigures {
 export async function readBackupFigures(client: Queryable): Promise<BackupFigures> {
   const { rows } = await client.query<BackupFigures>(
     `WITH good AS (SELECT started_at, bytes FROM keeper.backups WHERE ended_at IS NOT NULL AND error IS NULL ORDER BY id DESC LIMIT 11)
-     SELECT (SELECT max(started_at) FROM good) AS "lastSuccess",
+     SELECT (SELECT max(started_at) FROM keeper.backups
+              WHERE ended_at IS NOT NULL AND error IS NULL AND removed_at IS NULL) AS "lastSuccess",
             (SELECT max(started_at) FROM keeper.backups WHERE error IS NOT NULL) AS "lastFailure",
             coalesce((SELECT bytes FROM good LIMIT 1), 0)::float8 AS "lastBytes",
             (SELECT CASE WHEN count(*) >= 3 THEN percentile_disc(0.5) WITHIN GROUP (ORDER BY bytes) END

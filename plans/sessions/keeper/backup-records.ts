@@ -58,3 +58,34 @@ export async function listDrills(client: Queryable, limit: number): Promise<Dril
   const { rows } = await client.query(`SELECT ${DRILL} FROM keeper.drills ORDER BY id DESC LIMIT $1`, [limit]);
   return z.array(drillRow).parse(rows);
 }
+
+/** Of backups that a drill failed on: their numbers. */
+export async function listSuspects(client: Queryable): Promise<number[]> {
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT backup_id AS id FROM keeper.drills d WHERE error IS NOT NULL AND backup_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM keeper.drills later WHERE later.backup_id = d.backup_id AND later.id > d.id
+                           AND later.ended_at IS NOT NULL AND later.error IS NULL)`,
+  );
+  return rows.map(({ id }) => Number(id));
+}
+
+/** Begun by a keeper on this host, and never ended. */
+export async function listUnfinishedBackups(client: Queryable, host: string): Promise<BackupRow[]> {
+  const { rows } = await client.query(
+    `SELECT ${BACKUP} FROM keeper.backups WHERE host = $1 AND ended_at IS NULL ORDER BY id`,
+    [host],
+  );
+  return z.array(backupRow).parse(rows);
+}
+
+/** Likewise. */
+export async function listUnfinishedDrills(
+  client: Queryable,
+  host: string,
+): Promise<{ id: number; scratch: string | null }[]> {
+  const { rows } = await client.query<{ id: string; scratch: string | null }>(
+    'SELECT id, scratch FROM keeper.drills WHERE host = $1 AND ended_at IS NULL ORDER BY id',
+    [host],
+  );
+  return rows.map(({ id, scratch }) => ({ id: Number(id), scratch }));
+}

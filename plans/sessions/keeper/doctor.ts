@@ -6,6 +6,7 @@ import { currentHolder } from '../../../src/engine/runner-lock.ts';
 import { backlog } from '../../../src/move/change-log.ts';
 import { countQuarantined } from '../../../src/move/quarantine.ts';
 import type { SessionsNames } from '../names.ts';
+import { type WatchedSettings, watchedChecks } from './doctor-monitoring.ts';
 import { assertMigrated, isInstalled } from './install.ts';
 import { rowSecurity } from './row-security.ts';
 import { keeperNames } from './transitions.ts';
@@ -27,8 +28,15 @@ const STALE_HOURS = 2;
 /** Half of what PostgreSQL lets a table's oldest row get to before it refuses writes. */
 const OLD_XIDS = 1_000_000_000;
 
-/** Looks at a migrated database and says what is well and what is not. Reads only. */
-export async function examine(pool: Pool, names: SessionsNames): Promise<Check[]> {
+/**
+ * Looks at a migrated database and says what is well and what is not; with settings, also by the conditions of the
+ * alerts, which takes longer. Reads only.
+ */
+export async function examine(
+  pool: Pool,
+  names: SessionsNames,
+  settings: WatchedSettings | null = null,
+): Promise<Check[]> {
   const checks = [await migration(pool, names)];
   if (checks.some((check) => check.state === 'failed')) return checks;
   checks.push(
@@ -37,7 +45,12 @@ export async function examine(pool: Pool, names: SessionsNames): Promise<Check[]
     await age(pool, names),
     await rowSecurity(pool, names),
   );
-  if (await isInstalled(pool)) checks.push(await keeper(pool), await archiving(pool));
+  if (await isInstalled(pool))
+    checks.push(
+      await keeper(pool),
+      await archiving(pool),
+      ...(settings === null ? [] : await watchedChecks(pool, names, settings)),
+    );
   else
     checks.push(
       warning('keeper', 'it has never run on this database', 'Run `tandem serve`, or `tandem archive` by cron.'),

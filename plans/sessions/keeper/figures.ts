@@ -4,8 +4,9 @@ import type { SessionsNames } from '../names.ts';
 import { type BackupFigures, readBackupFigures } from './backup-figures.ts';
 import { isInstalled, isMigrated } from './install.ts';
 import { type MigrationFigures, readMigration } from './migration-figures.ts';
+import type { MonitoringSettings } from './monitoring-config.ts';
 import { countOverdue, type Overdue } from './overdue.ts';
-import { type PartitionSize, readPartitionSizes } from './partition-sizes.ts';
+import { type PartitionSize, partitionSizes } from './partitions.ts';
 import { pendingPages } from './pending-pages.ts';
 import { readPolicy } from './policy.ts';
 
@@ -44,7 +45,11 @@ export interface FigureReader {
 const OVERDUE_MS = 60_000;
 
 /** Reads the figures of a database; those that cost more, from time to time. */
-export function createFigureReader(pool: Pool, names: SessionsNames): FigureReader {
+export function createFigureReader(
+  pool: Pool,
+  names: SessionsNames,
+  limits: MonitoringSettings['partitionLimits'],
+): FigureReader {
   let overdue: { at: number; value: readonly Overdue[] } | null = null;
   const recentOverdue = async () => {
     if (overdue === null || performance.now() - overdue.at >= OVERDUE_MS)
@@ -60,7 +65,7 @@ export function createFigureReader(pool: Pool, names: SessionsNames): FigureRead
         keeper: there
           ? {
               ...(await readCounts(pool)),
-              partitions: await readPartitionSizes(pool, names),
+              partitions: await partitionSizes(pool, names, limits),
               overdue: await recentOverdue(),
               dirtySessions: await countDirty(pool),
               pendingPages: await pendingPages(pool, names),

@@ -1,7 +1,7 @@
 import { phases } from '../../../src/engine/events.ts';
 import type { MetricDefinition } from '../../../src/keeper/metric-set.ts';
+import { statuses } from './partitions.ts';
 
-export const statuses = ['active', 'archived', 'deleted'] as const;
 export const languages = ['en', 'es', 'fr', 'de'] as const;
 export const transitionNames = ['archived', 'deleted', 'purged'] as const;
 export const purgedTables = ['sessions', 'messages', 'message_feedback'] as const;

@@ -25,7 +25,7 @@ export function addSessionsMetrics(input: {
 }): SessionsMetrics {
   const { metrics, pool, names, settings, onError } = input;
   const set = registerMetrics(metrics.registry, sessionsMetricDefinitions);
-  const reader = createFigureReader(pool, names);
+  const reader = createFigureReader(pool, names, settings.monitoring.partitionLimits);
   const refreshes = createRefreshReader(pool);
   let collecting: Promise<void> | null = null;
 

@@ -1,14 +1,16 @@
 import type { Pool } from 'pg';
-import { inTransaction } from '../../../src/db/connect.ts';
+import { describeUrl, inTransaction } from '../../../src/db/connect.ts';
 import type { KeeperEvent } from '../../../src/keeper/keeper.ts';
 import type { Task } from '../../../src/keeper/task.ts';
 import type { SessionsNames } from '../names.ts';
 import { readHistory } from './alert-figures.ts';
 import { findAlerts } from './alert-rules.ts';
+import { backupTask } from './backup-task.ts';
+import { drillTask } from './drill-task.ts';
 import { countDirty, createFigureReader } from './figures.ts';
 import type { BackupSettings, MonitoringSettings } from './monitoring-config.ts';
 import { notifyWebhook, type Webhook } from './notify.ts';
-import { readPartitionSizes } from './partition-sizes.ts';
+import { partitionSizes } from './partitions.ts';
 import { recordAlerts } from './record-alerts.ts';
 import { lastRefreshSeconds } from './refresh-durations.ts';
 import { type Sample, thinSamples, writeSamples } from './samples.ts';
@@ -24,19 +26,26 @@ export interface MonitoringOptions {
   readonly backups: BackupSettings | null;
   /** Null: alerts stand in the log and in keeper.alerts only. */
   readonly webhook: Webhook | null;
-  /** Which database it is, as a message may say it. */
-  readonly database: string;
+  readonly databaseUrl: string;
   readonly log: (event: KeeperEvent) => void;
   /** Told of each probe of the search. */
   readonly onProbe: (probe: Probe) => void;
 }
 
-/** Notes figures, and tells what is wrong. */
+/** Notes figures, tells what is wrong, makes backups and tries them. */
 export function monitoringTasks(options: MonitoringOptions): Task[] {
-  return [samplesTask(options), alertsTask(options)];
+  const { pool, names, backups: settings, databaseUrl, log } = options;
+  return [
+    samplesTask(options),
+    alertsTask(options),
+    ...(settings === null
+      ? []
+      : [backupTask({ pool, names, settings, log }), drillTask({ pool, databaseUrl, settings })]),
+  ];
 }
 
-function samplesTask({ pool, names, monitoring, onProbe, log }: MonitoringOptions): Task {
+function samplesTask(options: MonitoringOptions): Task {
+  const { pool, names, monitoring, onProbe, log } = options;
   let thinnedAt = Number.NEGATIVE_INFINITY;
   return {
     name: 'samples',
@@ -48,7 +57,7 @@ function samplesTask({ pool, names, monitoring, onProbe, log }: MonitoringOption
         if (probe.error !== null)
           log({ event: 'error', task: 'samples', language: probe.language, message: probe.error.message });
       }
-      const samples = [...(await takeSamples(pool, names)), ...probes.flatMap(probeSamples)];
+      const samples = [...(await takeSamples(options)), ...probes.flatMap(probeSamples)];
       await inTransaction(pool, async (client) => {
         await fence(client);
         await writeSamples(client, samples);
@@ -62,13 +71,13 @@ function samplesTask({ pool, names, monitoring, onProbe, log }: MonitoringOption
   };
 }
 
-async function takeSamples(pool: Pool, names: SessionsNames): Promise<Sample[]> {
-  const partitions = await readPartitionSizes(pool, names);
+async function takeSamples({ pool, names, monitoring }: MonitoringOptions): Promise<Sample[]> {
+  const partitions = await partitionSizes(pool, names, monitoring.partitionLimits);
   const refresh = await lastRefreshSeconds(pool);
   return [
     ...partitions.flatMap(({ status, bytes, rows }): Sample[] => [
       { series: 'partition_bytes', label: status, value: bytes },
-      { series: 'partition_rows', label: status, value: rows },
+      ...(rows === null ? [] : [{ series: 'partition_rows', label: status, value: rows } as const]),
     ]),
     ...(refresh === null ? [] : [{ series: 'stats_refresh_seconds', label: '', value: refresh } as const]),
     { series: 'dirty_sessions', label: '', value: await countDirty(pool) },
@@ -81,8 +90,10 @@ function probeSamples({ language, seconds, error }: Probe): Sample[] {
 }
 
 function alertsTask(options: MonitoringOptions): Task {
-  const { pool, names, monitoring, backups, webhook, database, log } = options;
-  const reader = createFigureReader(pool, names);
+  const { pool, names, monitoring, backups, webhook, databaseUrl, log } = options;
+  // As a message may say it.
+  const database = describeUrl(databaseUrl);
+  const reader = createFigureReader(pool, names, monitoring.partitionLimits);
   return {
     name: 'alerts',
     everyMs: () => ALERTS_EVERY_MS,
@@ -90,7 +101,7 @@ function alertsTask(options: MonitoringOptions): Task {
       const { keeper, migration } = await reader.read();
       if (keeper === null) return null;
       const history = await readHistory(pool);
-      const found = findAlerts({ ...keeper, migration, history, monitoring, backupSettings: backups });
+      const found = findAlerts({ ...keeper, migration, history, backupSettings: backups });
       const changes = await inTransaction(pool, async (client) => {
         await fence(client);
         return recordAlerts(client, found);

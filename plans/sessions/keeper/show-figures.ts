@@ -6,12 +6,12 @@ import {
   purgedTables,
   type sessionsMetricDefinitions,
   severities,
-  statuses,
   throttleReasons,
   transitionNames,
 } from './metric-definitions.ts';
 import type { MigrationFigures } from './migration-figures.ts';
 import type { BackupSettings, MonitoringSettings } from './monitoring-config.ts';
+import { statuses } from './partitions.ts';
 
 export type SessionsMetricSet = MetricSet<typeof sessionsMetricDefinitions>;
 
@@ -40,7 +40,7 @@ function showSettings(set: SessionsMetricSet, { monitoring, backups }: MetricsSe
 function showKeeper(set: SessionsMetricSet, keeper: KeeperFigures): void {
   for (const { status, bytes, rows } of keeper.partitions) {
     set.partitionBytes.set({ status }, bytes);
-    set.partitionRows.set({ status }, rows);
+    set.partitionRows.set({ status }, rows ?? 0);
   }
   set.moved.reset();
   for (const transition of transitionNames) {

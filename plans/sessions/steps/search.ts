@@ -5,15 +5,15 @@ import type { Finding } from '../../../src/engine/events.ts';
 import type { Step } from '../../../src/engine/step.ts';
 import type { SessionsNames } from '../names.ts';
 import { enumLabels } from '../shape.ts';
+import { SEARCH_FILES } from '../statements.ts';
 import { planStatements } from '../templates.ts';
 
-const FILES = ['search-words', 'search-readings', 'search-candidates', 'search', 'embedding'];
 /** As many as search_messages returns at once. */
 const PAGE = 100;
 
 /** `search_messages`, and a proof in every language that has messages: a message is found by a word of its own. */
 export function searchStep(names: SessionsNames): Step {
-  const statements = () => FILES.flatMap((file) => planStatements(file, names, 'live'));
+  const statements = () => SEARCH_FILES.flatMap((file) => planStatements(file, names, 'live'));
   return {
     name: 'search',
     guide: '10',

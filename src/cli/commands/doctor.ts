@@ -18,7 +18,7 @@ export function doctorCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('doctor'))
     .summary('what is well, and what is not')
     .description(
-      'Look at the migrated database and say, a line each, what is well and what is not: the migration, indexes, statistics, vacuum, row security, the keeper, archiving. Reads only. Exit code 1 where a check failed.',
+      'Look at the migrated database and say, a line each, what is well and what is not: the migration, indexes, statistics, vacuum, row security, the keeper, archiving, partitions, search, backups, drills, alerts. Reads only. Exit code 1 where a check failed.',
     )
     .option('--json', 'one document');
   withExamples(command, [
@@ -26,9 +26,10 @@ export function doctorCommand(program: Command, run: RunCommand): void {
     ['tandem doctor --json | jq -r ".checks[] | select(.state != \\"ok\\") | .message"'],
   ]).action((options: PlanOptions) =>
     run(async (terminal) => {
-      const names = sessionsNames(await loadConfig(options.plan));
+      const config = await loadConfig(options.plan);
+      const { monitoring, backups = null } = config;
       return withDatabase(options, { writes: false }, async (pool) => {
-        const checks = await examine(pool, names);
+        const checks = await examine(pool, sessionsNames(config), { monitoring, backups });
         const isWell = checks.every((check) => check.state !== 'failed');
         if (options.json) terminal.line(JSON.stringify({ ok: isWell, checks }, null, 2));
         else for (const check of checks) terminal.line(renderCheck(check));

@@ -4,7 +4,6 @@ import { addSessionsMetrics } from '../../../plans/sessions/keeper/metrics.ts';
 import { monitoringTasks } from '../../../plans/sessions/keeper/monitoring-tasks.ts';
 import { defaultTaskSettings, keeperTasks } from '../../../plans/sessions/keeper/tasks.ts';
 import { sessionsNames } from '../../../plans/sessions/names.ts';
-import { describeUrl } from '../../db/connect.ts';
 import { ExitCode } from '../../engine/errors.ts';
 import { type KeeperEvent, messageOf } from '../../keeper/keeper.ts';
 import { createMetrics } from '../../keeper/metrics.ts';
@@ -50,7 +49,7 @@ export function serveCommand(program: Command, run: RunCommand): void {
           monitoring,
           backups,
           webhook: webhookOf(monitoring, process.env),
-          database: describeUrl(databaseUrl),
+          databaseUrl,
           log,
           onProbe: (probe) => figures.probed(probe),
         });

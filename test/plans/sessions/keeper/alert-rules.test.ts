@@ -11,8 +11,7 @@ import { idleSessions, names } from './keeping.ts';
 const database = useDatabase(idleSessions);
 const now = new Date('2026-06-01T12:00:00Z');
 const ago = (hours: number) => new Date(now.getTime() - hours * 3_600_000);
-const { monitoring, backups: backupSettings = null } = sessionsConfigSchema.parse({
-  monitoring: { partitionLimits: { active: 1000, archived: 1000, deleted: 1000 } },
+const { backups: backupSettings = null } = sessionsConfigSchema.parse({
   backups: { directory: '/backups' },
 });
 const backups = {
@@ -32,7 +31,9 @@ const migration = {
   waitingFor: null,
 } as const;
 const history = { growth: {}, search: {}, searchFailing: [], refreshSeconds: 29 };
-const active = (bytes: number) => [{ status: 'active', bytes, rows: 1 } as const];
+const active = (bytes: number) => [
+  { status: 'active', name: 'sessions_active', bytes, rows: 1, limit_bytes: 1000 } as const,
+];
 
 /** Nothing is wrong, but nearly. */
 const well: AlertFigures = {
@@ -50,7 +51,6 @@ const well: AlertFigures = {
   firing: { warning: 0, critical: 0 },
   migration,
   history: { ...history, search: { de: { lately: 0.2, before: 0.11 }, en: { lately: 0.09, before: 0.01 } } },
-  monitoring,
   backupSettings,
 };
 const copying = { ...migration, phase: 'copying', hasRunner: true, progressAt: ago(0.9) } as const;

@@ -185,7 +185,7 @@ test('the task finds what is wrong in the database, and logs and sends it', asyn
     monitoring: { ...monitoring, partitionLimits: { active: 1, archived: 1e12, deleted: 1e12 } },
     backups: null,
     webhook: { url: hook.url, format: 'json' },
-    database: 'app',
+    databaseUrl: database.url,
     log: (event) => events.push(event),
     onProbe: () => undefined,
   });
