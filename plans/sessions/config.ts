@@ -66,6 +66,10 @@ export const sessionsConfigSchema = z.strictObject({
       archiveAfterDays: days.default(90),
       deleteAfterDays: days.default(null),
       purgeAfterDays: days.default(null),
+      /** For so long `tandem undo` works, and what was soft-deleted is not purged. */
+      graceDays: z.number().nonnegative().default(7),
+      /** Where purged sessions are written to before they are deleted, on the machine that runs `tandem`. */
+      archiveDirectory: z.string().min(1).nullable().default(null),
     })
     .optional(),
   /** How the keeper keeps session_stats. Left out, the policy in the database stays as it is. */

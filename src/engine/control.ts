@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import type { Queryable } from '../db/connect.ts';
+import { type QualifiedName, quoteName } from '../db/identifier.ts';
 import { TandemError } from './errors.ts';
 
 /**
  * What a running run is told from another terminal, through the database: `tandem pause`, `resume`, `throttle`,
  * `cutover`. The runner reads it before each batch.
  */
-const controlRow = z.object({
+const restraintRow = z.object({
   paused: z.boolean(),
-  cutover_requested: z.boolean(),
   /** Seconds that the slowest standby may be behind; null: not watched. */
   max_lag: z.number().nullable(),
   /** Bytes of WAL that the server may write per second, everybody's together. */
@@ -20,7 +20,14 @@ const controlRow = z.object({
   /** Why the run is waiting right now; null while it works. */
   waiting_for: z.string().nullable(),
 });
+/** What holds work back. */
+export type Restraint = z.infer<typeof restraintRow>;
+
+const controlRow = restraintRow.extend({ cutover_requested: z.boolean() });
 export type Control = z.infer<typeof controlRow>;
+
+/** Where a run is told; others that are held back by the same measures have a table of their own with these columns. */
+export const runControl: QualifiedName = { schema: 'tandem', name: 'control' };
 
 /** The settings by the names that `tandem throttle key=value` takes. */
 export const throttleKeys = ['max-lag', 'max-wal-rate', 'max-active', 'sql'] as const;
@@ -34,31 +41,35 @@ const COLUMNS: Record<ThrottleKey, string> = {
   sql: 'throttle_sql',
 };
 
-const SELECT = `SELECT paused, cutover_requested, max_lag, max_wal_rate::float8 AS max_wal_rate, max_active, throttle_sql, waiting_for
-  FROM tandem.control`;
+const RESTRAINT = 'paused, max_lag, max_wal_rate::float8 AS max_wal_rate, max_active, throttle_sql, waiting_for';
 
 export async function readControl(client: Queryable): Promise<Control> {
-  const { rows } = await client.query(SELECT);
+  const { rows } = await client.query(`SELECT cutover_requested, ${RESTRAINT} FROM tandem.control`);
   return controlRow.parse(rows[0]);
 }
 
-export async function setPaused(client: Queryable, paused: boolean): Promise<void> {
-  await client.query('UPDATE tandem.control SET paused = $1', [paused]);
+export async function readRestraint(client: Queryable, table = runControl): Promise<Restraint> {
+  const { rows } = await client.query(`SELECT ${RESTRAINT} FROM ${quoteName(table)}`);
+  return restraintRow.parse(rows[0]);
+}
+
+export async function setPaused(client: Queryable, paused: boolean, table = runControl): Promise<void> {
+  await client.query(`UPDATE ${quoteName(table)} SET paused = $1`, [paused]);
 }
 
 export async function requestCutover(client: Queryable, requested: boolean): Promise<void> {
   await client.query('UPDATE tandem.control SET cutover_requested = $1', [requested]);
 }
 
-export async function setWaitingFor(client: Queryable, reason: string | null): Promise<void> {
-  await client.query('UPDATE tandem.control SET waiting_for = $1 WHERE waiting_for IS DISTINCT FROM $1', [reason]);
+export async function setWaitingFor(client: Queryable, reason: string | null, table = runControl): Promise<void> {
+  await client.query(`UPDATE ${quoteName(table)} SET waiting_for = $1 WHERE waiting_for IS DISTINCT FROM $1`, [reason]);
 }
 
-export async function setThrottles(client: Queryable, throttles: Throttles): Promise<void> {
+export async function setThrottles(client: Queryable, throttles: Throttles, table = runControl): Promise<void> {
   for (const key of throttleKeys) {
     const value = throttles[key];
     if (value === undefined) continue;
-    await client.query(`UPDATE tandem.control SET ${COLUMNS[key]} = $1`, [value]);
+    await client.query(`UPDATE ${quoteName(table)} SET ${COLUMNS[key]} = $1`, [value]);
   }
 }
 

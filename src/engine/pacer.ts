@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
-import { type Control, readControl, setWaitingFor } from './control.ts';
+import type { QualifiedName } from '../db/identifier.ts';
+import { type Restraint, readRestraint, runControl, setWaitingFor } from './control.ts';
 import type { Emit } from './events.ts';
 
 /** How often the measures are taken again, at most; a batch takes about as long. */
@@ -14,11 +15,17 @@ export interface Pacer {
 }
 
 /**
- * Watches what `tandem.control` says. A measure that cannot be read holds the run back too: a limit that silently does
+ * Watches what `tandem.control` says, or another table with its columns. A measure that cannot be read holds the run back too: a limit that silently does
  * nothing is worse than a wait that says why.
  */
-export function createPacer(input: { pool: Pool; emit: Emit; signal: AbortSignal; now?: () => number }): Pacer {
-  const { pool, emit, signal } = input;
+export function createPacer(input: {
+  pool: Pool;
+  emit: Emit;
+  signal: AbortSignal;
+  control?: QualifiedName;
+  now?: () => number;
+}): Pacer {
+  const { pool, emit, signal, control = runControl } = input;
   const now = input.now ?? Date.now;
   const walRate = createWalRate(now);
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -27,9 +34,9 @@ export function createPacer(input: { pool: Pool; emit: Emit; signal: AbortSignal
   const look = async () => {
     let told: string | null = null;
     while (!signal.aborted) {
-      const reason = await reasonToWait(pool, await readControl(pool), walRate);
+      const reason = await reasonToWait(pool, await readRestraint(pool, control), walRate);
       if (reason !== told) {
-        await setWaitingFor(pool, reason);
+        await setWaitingFor(pool, reason, control);
         if (reason === null) emit({ event: 'throttle', reason: null });
         else emit({ event: 'throttle', reason });
         told = reason;
@@ -68,7 +75,7 @@ function createWalRate(now: () => number): WalRate {
   };
 }
 
-async function reasonToWait(pool: Pool, control: Control, walRate: WalRate): Promise<string | null> {
+async function reasonToWait(pool: Pool, control: Restraint, walRate: WalRate): Promise<string | null> {
   if (control.paused) return 'paused by `tandem pause`';
   const checks = [
     () => lagReason(pool, control.max_lag),

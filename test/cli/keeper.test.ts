@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { flat } from '../plans/sessions/fixtures.ts';
 import { idleSessions, idOf, statusOf } from '../plans/sessions/keeper/keeping.ts';
@@ -22,8 +25,42 @@ test('archive says what is due, moves it, and undo brings it back', async () => 
   const archived = await on('archive', '--yes');
   expect(archived).toMatchObject({ code: 0, stdout: expect.stringContaining('run 1: 6 archived') });
   expect(await statusOf(database.pool, idOf('active', 10))).toBe('archived');
-  expect(await json('undo', '--yes', '--json')).toEqual({ run: 1, restored: 6, left: 0, purged: 0 });
+  expect(await json('undo', '--yes', '--json')).toEqual({ run: 1, restored: 6, left: 0, busy: 0, purged: 0 });
   expect(await on('undo', '--yes')).toMatchObject({ code: 3, stderr: expect.stringContaining('no run to undo') });
+});
+
+test('a stricter plan file is put into force only by the number of sessions that it moves', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tandem-'));
+  const plan = join(directory, 'tandem.config.json');
+  await writeFile(plan, JSON.stringify({ archiving: { archiveAfterDays: 9 } }));
+  const listed = (await on('archive', '--plan', plan, '--dry-run', '--list')).stdout.trim().split('\n');
+  expect(listed.toSorted()).toEqual(
+    Array.from({ length: 10 }, (_, i) => `archived ${idOf('active', i + 1)}`).toSorted(),
+  );
+  for (const args of [
+    ['archive', '--yes'],
+    ['archive', '--yes', '--affected', '9'],
+    ['serve', '--listen', '127.0.0.1:0'],
+  ])
+    expect(await on(...args, '--plan', plan)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('10 sessions'),
+    });
+  expect(await on('archive', '--plan', plan, '--yes', '--affected', '10')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('10 archived'),
+  });
+  await rm(directory, { recursive: true });
+});
+
+test('pause and throttle hold the keeper back where no run is open', async () => {
+  expect(await on('pause')).toMatchObject({ code: 3 });
+  await on('hold');
+  expect(await on('pause')).toMatchObject({ code: 0, stdout: expect.stringContaining('lets the keeper go on') });
+  expect(await on('throttle', 'max-active=20')).toMatchObject({ code: 0 });
+  const { rows } = await database.pool.query('SELECT paused, max_active FROM keeper.control');
+  expect(rows).toEqual([{ paused: true, max_active: 20 }]);
+  expect(await on('resume')).toMatchObject({ code: 0, stdout: 'Going on.\n' });
 });
 
 test('hold wants a reason and a session, and release ends it', async () => {

@@ -1,10 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { inTransaction, type Queryable } from '../../../src/db/connect.ts';
+import { isTransient, SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
+import { createPacer } from '../../../src/engine/pacer.ts';
 import type { SessionsNames } from '../names.ts';
-import type { ArchivePolicy } from './policy.ts';
+import { keeperControl } from './control.ts';
+import { readPolicy } from './policy.ts';
 import { purgeBatch } from './purge.ts';
-import { dueCondition, keeperNames, type Transition, transitions } from './transitions.ts';
+import { type Transition, transitions } from './transitions.ts';
 
 export interface ArchiveRun {
   readonly id: number;
@@ -16,44 +20,50 @@ export interface ArchiveRun {
 export interface ArchiveOptions {
   readonly pool: Pool;
   readonly names: SessionsNames;
-  readonly policy: ArchivePolicy;
   readonly signal: AbortSignal;
   /** Awaited in the transaction of each batch: refuses where somebody else is at work by now. */
   readonly fence?: (client: Queryable) => Promise<void>;
   /** Told after each batch, which is committed by then. */
   readonly onBatch?: (batch: { transition: Transition['name']; sessions: number; elapsedMs: number }) => void;
+  /** Told when it begins to wait, and why; null: it goes on. */
+  readonly onThrottle?: (reason: string | null) => void;
+}
+
+/** What one batch did: how many sessions it took, how many of them it moved, and the last access that it came to. */
+export interface Batch {
+  readonly taken: number;
+  readonly moved: number;
+  /** As text: microseconds would not survive a `Date`. */
+  readonly reached: string | null;
 }
 
 const FIRST_BATCH = 100;
 const MAX_BATCH = 5_000;
 /** What a batch should take: so long, at most, does a client wait that wants one of its sessions. */
 const TARGET_MS = 200;
+/** How often a batch is tried again at whose rows somebody else was at that moment. */
+const MAX_ATTEMPTS = 10;
+const MOVES_A_SWEEP = 100_000;
 
 /**
- * Moves every session that is due on by one step, in batches that are committed one by one, and notes the run. A session
- * that somebody holds locked is left to the next run. Messages are not touched: they refer to the registry.
+ * Moves every session that is due by the policy in force on by one step, in batches that are committed one by one, and
+ * notes the run. A session that somebody holds locked is left to the next run. Messages are not touched: they refer to
+ * the registry. Before each batch it minds the throttles of `keeper.control`.
  *
  * @throws TD022 where the signal fired between two batches: what was moved so far is moved, and noted
  */
 export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
-  const { pool, policy, signal, onBatch } = options;
+  const { pool, signal, onThrottle } = options;
   const run = await beginRun(pool);
+  const pacer = createPacer({
+    pool,
+    signal,
+    control: keeperControl,
+    emit: (event) => event.event === 'throttle' && onThrottle?.(event.reason),
+  });
   try {
-    for (const transition of transitions(policy)) {
-      let size = FIRST_BATCH;
-      for (;;) {
-        if (signal.aborted)
-          throw new TandemError('TD022', 'Stopped between two batches of sessions.', {
-            hint: 'Run the same command again to go on.',
-          });
-        const startedAt = performance.now();
-        const moved = await oneBatch(options, run, transition, size);
-        const elapsedMs = performance.now() - startedAt;
-        if (moved === 0) break;
-        onBatch?.({ transition: transition.name, sessions: moved, elapsedMs });
-        size = Math.round(Math.min(MAX_BATCH, size * 2, Math.max(1, size / 2, (moved * TARGET_MS) / elapsedMs)));
-      }
-    }
+    for (const transition of transitions(await readPolicy(pool))) await drain(options, run, transition, pacer.wait);
+    await pool.query('SELECT keeper.forget_moves($1)', [MOVES_A_SWEEP]);
   } catch (error) {
     await endRun(pool, run, error instanceof Error ? error.message : String(error));
     throw error;
@@ -61,46 +71,58 @@ export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
   return endRun(pool, run, null);
 }
 
-async function oneBatch({ pool, names, fence }: ArchiveOptions, run: number, transition: Transition, size: number) {
-  return inTransaction(pool, async (client) => {
-    await fence?.(client);
-    const moved =
-      transition.to === null
-        ? await purgeBatch(client, names, run, transition, size)
-        : await moveBatch(client, names, run, transition, size);
-    await client.query(`UPDATE keeper.archive_runs SET ${transition.name} = ${transition.name} + $2 WHERE id = $1`, [
-      run,
-      moved,
-    ]);
-    return moved;
-  });
+async function drain(options: ArchiveOptions, run: number, transition: Transition, wait: () => Promise<void>) {
+  let size = FIRST_BATCH;
+  let since = '-infinity';
+  for (let attempt = 1; ; ) {
+    await wait();
+    if (options.signal.aborted)
+      throw new TandemError('TD022', 'Stopped between two batches of sessions.', {
+        hint: 'Run the same command again to go on.',
+      });
+    const startedAt = performance.now();
+    let batch: Batch;
+    try {
+      batch = await oneBatch(options, run, transition, since, size);
+    } catch (error) {
+      if (!isPassing(error) || attempt >= MAX_ATTEMPTS) throw error;
+      // Somebody else was at the same rows: fewer of them are less in the way.
+      size = Math.max(1, Math.floor(size / 2));
+      await sleep(attempt * 20 * (0.5 + Math.random()));
+      attempt += 1;
+      continue;
+    }
+    attempt = 1;
+    const elapsedMs = performance.now() - startedAt;
+    if (batch.taken === 0) return;
+    options.onBatch?.({ transition: transition.name, sessions: batch.moved, elapsedMs });
+    since = batch.reached ?? since;
+    size = Math.round(Math.min(MAX_BATCH, size * 2, Math.max(1, size / 2, (batch.taken * TARGET_MS) / elapsedMs)));
+  }
 }
 
-/**
- * The lock looks at the row again as it is by then: a session that was used a moment ago is no longer idle.
- *
- * `WITH due AS (SELECT id … FOR UPDATE SKIP LOCKED), moved AS (UPDATE sessions SET status …) INSERT INTO session_moves …`
- */
-async function moveBatch(
-  client: Queryable,
-  names: SessionsNames,
+function isPassing(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return isTransient(state) || state === SqlState.lockNotAvailable;
+}
+
+async function oneBatch(
+  { pool, fence }: ArchiveOptions,
   run: number,
-  { from, to, days }: Transition,
+  { name }: Transition,
+  since: string,
   size: number,
-): Promise<number> {
-  const k = keeperNames(names);
-  const { rowCount } = await client.query(
-    `WITH due AS MATERIALIZED (
-       SELECT s.${k.id} FROM ${k.sessions} s WHERE ${dueCondition(names)}
-        ORDER BY s.${k.lastAccessed} LIMIT $4 FOR UPDATE OF s SKIP LOCKED),
-     moved AS (
-       UPDATE ${k.sessions} s SET ${k.status} = $3::${k.statusType} FROM due
-        WHERE s.${k.id} = due.${k.id} AND s.${k.status} = $1::${k.statusType} RETURNING s.${k.id} AS id)
-     INSERT INTO keeper.session_moves (session_id, run_id, from_status, to_status)
-     SELECT id, $5, $1::${k.statusType}, $3::${k.statusType} FROM moved`,
-    [from, days, to, size, run],
-  );
-  return rowCount ?? 0;
+): Promise<Batch> {
+  return inTransaction(pool, async (client) => {
+    await fence?.(client);
+    if (name === 'purged') return purgeBatch(client, run, since, size);
+    const { rows } = await client.query<Batch>(
+      `SELECT taken::float8 AS taken, moved::float8 AS moved, reached::text AS reached
+         FROM keeper.move_batch($1, $2, $3, $4)`,
+      [run, name, since, size],
+    );
+    return rows[0] ?? { taken: 0, moved: 0, reached: null };
+  });
 }
 
 async function beginRun(pool: Pool): Promise<number> {

@@ -1,7 +1,7 @@
-import type { Queryable } from '../../../src/db/connect.ts';
-import type { SessionsNames } from '../names.ts';
+import type { Pool } from 'pg';
+import { inTransaction, type Queryable } from '../../../src/db/connect.ts';
 import type { ArchivePolicy } from './policy.ts';
-import { dueCondition, keeperNames, type Transition, transitions } from './transitions.ts';
+import { DUE_SESSIONS, dueValues, type Transition, transitions } from './transitions.ts';
 
 export interface Due {
   readonly transition: Transition['name'];
@@ -16,26 +16,51 @@ export interface Due {
 const SAMPLE = 5;
 
 /** What the next run would do under this policy. Changes nothing. */
-export async function countDue(client: Queryable, names: SessionsNames, policy: ArchivePolicy): Promise<Due[]> {
-  const k = keeperNames(names);
+export async function countDue(client: Queryable, policy: ArchivePolicy): Promise<Due[]> {
   const result: Due[] = [];
-  for (const { name, from, days } of transitions(policy)) {
+  for (const transition of transitions(policy)) {
     const { rows } = await client.query<{ sessions: number; oldest: Date | null; sample: string[] | null }>(
-      `SELECT count(*)::float8 AS sessions, min(d.accessed) AS oldest,
-              (SELECT pg_catalog.array_agg(x.id) FROM (
-                 SELECT s.${k.id}::text AS id FROM ${k.sessions} s WHERE ${dueCondition(names)}
-                  ORDER BY s.${k.lastAccessed}, s.${k.id} LIMIT ${SAMPLE}) x) AS sample
-         FROM (SELECT s.${k.lastAccessed} AS accessed FROM ${k.sessions} s WHERE ${dueCondition(names)}) d`,
-      [from, days],
+      `SELECT count(*)::float8 AS sessions, min(d.last_accessed) AS oldest,
+              (pg_catalog.array_agg(d.session_id::text ORDER BY d.last_accessed, d.session_id))[1:${SAMPLE}] AS sample
+         FROM ${DUE_SESSIONS} d`,
+      dueValues(transition),
     );
     const row = rows[0];
     result.push({
-      transition: name,
-      days,
+      transition: transition.name,
+      days: transition.days,
       sessions: row?.sessions ?? 0,
       oldest: row?.oldest ?? null,
       sample: row?.sample ?? [],
     });
   }
   return result;
+}
+
+const PAGE = 10_000;
+
+/** Every session that the next run would move on, in the order in which it takes them. Changes nothing. */
+export async function eachDue(
+  pool: Pool,
+  policy: ArchivePolicy,
+  tell: (due: { transition: Transition['name']; session: string }) => void,
+): Promise<void> {
+  await inTransaction(
+    pool,
+    async (client) => {
+      for (const transition of transitions(policy)) {
+        await client.query(
+          `DECLARE due NO SCROLL CURSOR FOR SELECT d.session_id::text AS session FROM ${DUE_SESSIONS} d`,
+          dueValues(transition),
+        );
+        for (let pages = true; pages; ) {
+          const { rows } = await client.query<{ session: string }>(`FETCH ${PAGE} FROM due`);
+          for (const { session } of rows) tell({ transition: transition.name, session });
+          pages = rows.length === PAGE;
+        }
+        await client.query('CLOSE due');
+      }
+    },
+    'BEGIN READ ONLY',
+  );
 }

@@ -53,7 +53,7 @@ export function createFigureReader(
   let overdue: { at: number; value: readonly Overdue[] } | null = null;
   const recentOverdue = async () => {
     if (overdue === null || performance.now() - overdue.at >= OVERDUE_MS)
-      overdue = { at: performance.now(), value: await countOverdue(pool, names, await readPolicy(pool)) };
+      overdue = { at: performance.now(), value: await countOverdue(pool, await readPolicy(pool)) };
     return overdue.value;
   };
   return {

@@ -1,7 +1,6 @@
-import { inTransaction, type Pool, type Queryable } from '../../../src/db/connect.ts';
-import { quoteName } from '../../../src/db/identifier.ts';
+import type { Pool, Queryable } from '../../../src/db/connect.ts';
+import { SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
-import type { SessionsNames } from '../names.ts';
 
 export interface Hold {
   readonly session_id: string;
@@ -11,23 +10,21 @@ export interface Hold {
 }
 
 /**
- * Holds a session: the keeper leaves it where it is, and nobody can delete it. A second hold replaces the reason.
+ * Holds a session: the keeper leaves it where it is, and nobody can delete it, or delete or rewrite what was said in it. A second hold replaces the reason.
  *
  * @throws TD008 where there is no such session
  */
-export async function placeHold(pool: Pool, names: SessionsNames, id: string, reason: string): Promise<void> {
-  await inTransaction(pool, async (client) => {
-    // Waits for whoever is deleting it, and makes those wait who are about to: one of the two sees the other.
-    const { rowCount } = await client.query(`SELECT FROM ${quoteName(names.registry)} WHERE id = $1 FOR KEY SHARE`, [
-      id,
-    ]);
-    if (rowCount === 0) throw noSession(id);
-    await client.query(
+export async function placeHold(pool: Queryable, id: string, reason: string): Promise<void> {
+  try {
+    await pool.query(
       `INSERT INTO keeper.session_holds (session_id, reason) VALUES ($1, $2)
        ON CONFLICT (session_id) DO UPDATE SET reason = EXCLUDED.reason, placed_by = session_user, placed_at = now()`,
       [id, reason],
     );
-  });
+  } catch (error) {
+    if (sqlStateOf(error) !== SqlState.foreignKeyViolation) throw error;
+    throw new TandemError('TD008', `There is no session ${id}.`, { hint: 'Give the id of a session that exists.' });
+  }
 }
 
 /** @throws TD008 where the session is not held */
@@ -44,8 +41,4 @@ export async function listHolds(client: Queryable): Promise<Hold[]> {
     'SELECT session_id, reason, placed_by, placed_at FROM keeper.session_holds ORDER BY placed_at, session_id',
   );
   return rows;
-}
-
-function noSession(id: string): TandemError {
-  return new TandemError('TD008', `There is no session ${id}.`, { hint: 'Give the id of a session that exists.' });
 }

@@ -7,11 +7,11 @@ import { planStatements } from '../templates.ts';
 /** Advisory lock key (two int4: "tand", 2): two keepers that start at once would create the same objects. */
 const LOCK = [0x74616e64, 2];
 /** In this order: `keeper` makes the schema. */
-const FILES = ['keeper', 'keeper-stats', 'keeper-monitoring'];
+const FILES = ['keeper', 'keeper-holds', 'keeper-archive', 'keeper-archive-job', 'keeper-stats', 'keeper-monitoring'];
 
 /**
- * Creates schema `keeper` where it is missing, and puts the trigger that keeps held sessions back on the registry, which
- * a migration makes anew.
+ * Creates schema `keeper` where it is missing, and puts its triggers (those that keep held sessions, and that note when a
+ * session came into its status) back on the tables, which a migration makes anew.
  *
  * @throws TD012 before the cutover, or where the database was never migrated
  */

@@ -8,7 +8,7 @@ import { isInstalled } from './install.ts';
 import type { MonitoringSettings } from './monitoring-config.ts';
 import { partitionSizes } from './partitions.ts';
 import { readPolicy } from './policy.ts';
-import { dueCondition, keeperNames, transitions } from './transitions.ts';
+import { DUE_SESSIONS, dueValues, transitions } from './transitions.ts';
 
 export type Wellness = 'well' | 'worth a look' | 'wrong' | 'to come';
 
@@ -45,7 +45,7 @@ export async function overview(input: OverviewInput): Promise<Sentence[]> {
   const checks = examine(pool, names);
   const sentences = await Promise.all([
     migration,
-    ...(installed ? [aboutAlerts(pool), aboutArchiving(pool, names)] : []),
+    ...(installed ? [aboutAlerts(pool), aboutArchiving(pool)] : []),
     aboutStatistics(pool, installed),
     aboutPartitions(input),
     ...(installed ? [aboutBackups(pool, input.makesBackups)] : []),
@@ -108,14 +108,13 @@ async function aboutAlerts(client: Queryable): Promise<Sentence> {
   };
 }
 
-async function aboutArchiving(client: Queryable, names: SessionsNames): Promise<Sentence> {
-  const k = keeperNames(names);
+async function aboutArchiving(client: Queryable): Promise<Sentence> {
   const policy = await readPolicy(client);
   let due = 0;
-  for (const { from, days } of transitions(policy)) {
+  for (const transition of transitions(policy)) {
     const { rows } = await client.query<{ due: number }>(
-      `SELECT count(*)::float8 AS due FROM (SELECT FROM ${k.sessions} s WHERE ${dueCondition(names)} LIMIT ${MOST_COUNTED + 1}) d`,
-      [from, days],
+      `SELECT count(*)::float8 AS due FROM ${DUE_SESSIONS}`,
+      dueValues(transition, MOST_COUNTED + 1),
     );
     due += rows[0]?.due ?? 0;
   }

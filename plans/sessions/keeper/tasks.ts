@@ -6,7 +6,6 @@ import { withRunnerLock } from '../../../src/engine/runner-lock.ts';
 import type { Task } from '../../../src/keeper/task.ts';
 import type { SessionsNames } from '../names.ts';
 import { archiveDue } from './archive.ts';
-import { readPolicy } from './policy.ts';
 import { statsTasks } from './stats-tasks.ts';
 
 const HOUR_MS = 3_600_000;
@@ -33,8 +32,7 @@ export function keeperTasks(pool: Pool, names: SessionsNames, settings: TaskSett
       name: 'archive',
       everyMs: () => settings.archiveEveryMs,
       run: async ({ signal, fence }) => {
-        const policy = await readPolicy(pool);
-        const { archived, deleted, purged } = await archiveDue({ pool, names, policy, signal, fence });
+        const { archived, deleted, purged } = await archiveDue({ pool, names, signal, fence });
         if (archived + deleted + purged === 0) return null;
         return `${archived} archived, ${deleted} soft-deleted, ${purged} purged`;
       },

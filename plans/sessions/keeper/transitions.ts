@@ -5,35 +5,39 @@ import type { ArchivePolicy } from './policy.ts';
 /** A status that sessions leave when they have been idle in it for long enough. */
 export interface Transition {
   readonly name: 'archived' | 'deleted' | 'purged';
-  readonly from: 'active' | 'archived' | 'deleted';
-  /** Null: the session is deleted for good. */
-  readonly to: 'archived' | 'deleted' | null;
+  /** Since the last access. */
   readonly days: number;
+  /** Since the session came into its status, where that is known. */
+  readonly restDays: number;
 }
 
 /** The transitions that the policy has switched on, the last status first: a session takes one step in a run. */
-export function transitions(policy: ArchivePolicy): Transition[] {
+export function transitions({
+  archiveAfterDays,
+  deleteAfterDays,
+  purgeAfterDays,
+  graceDays,
+}: ArchivePolicy): Transition[] {
   const all = [
-    { name: 'purged', from: 'deleted', to: null, days: policy.purgeAfterDays },
-    { name: 'deleted', from: 'archived', to: 'deleted', days: policy.deleteAfterDays },
-    { name: 'archived', from: 'active', to: 'archived', days: policy.archiveAfterDays },
+    { name: 'purged', days: purgeAfterDays, least: graceDays },
+    { name: 'deleted', days: deleteAfterDays, least: 0 },
+    { name: 'archived', days: archiveAfterDays, least: 0 },
   ] as const;
-  return all.flatMap(({ days, ...transition }) => (days === null ? [] : [{ ...transition, days }]));
+  return all.flatMap(({ name, days, least }) =>
+    days === null ? [] : [{ name, days, restDays: Math.max(days, least) }],
+  );
 }
 
 /**
- * SQL over sessions `s`, with the status as $1 and the days as $2: idle since the last access, and for as long in this
- * status where the keeper itself moved the session there, or back.
+ * What is due, to be selected from: `session_id`, `last_accessed`, the longest idle first. It is the condition that a batch
+ * locks by, without the locks; its values are `dueValues`.
  */
-export function dueCondition(names: SessionsNames): string {
-  const [id, status, accessed] = ['id', 'status', 'last_accessed'].map((c) =>
-    quoteIdent(names.sessionsColumns[c] ?? c),
-  );
-  const enumType = `${quoteIdent(names.sessions.schema)}.session_status`;
-  return `s.${status} = $1::${enumType} AND s.${accessed} < now() - $2::float8 * interval '1 day'
-      AND NOT EXISTS (SELECT FROM keeper.session_moves m WHERE m.session_id = s.${id} AND m.to_status = $1::${enumType}
-                         AND m.moved_at > now() - $2::float8 * interval '1 day')
-      AND NOT EXISTS (SELECT FROM keeper.session_holds h WHERE h.session_id = s.${id})`;
+export const DUE_SESSIONS =
+  "keeper.due($1, $2::float8 * interval '1 day', $3::float8 * interval '1 day', '-infinity', $4, false)";
+
+/** @param most of them at most; null: all */
+export function dueValues({ name, days, restDays }: Transition, most: number | null = null): unknown[] {
+  return [name, days, restDays, most];
 }
 
 /** The quoted names that the keeper's statements are made of. */

@@ -1,5 +1,4 @@
 import type { Pool } from 'pg';
-import { inTransaction } from '../../../src/db/connect.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
 import type { SessionsNames } from '../names.ts';
 import { keeperNames } from './transitions.ts';
@@ -9,6 +8,8 @@ export interface Undone {
   readonly restored: number;
   /** Moved on since, by somebody or by a later run, and so left where they are. */
   readonly left: number;
+  /** Left because somebody was writing to them: the same command again brings them back. */
+  readonly busy: number;
   /** Gone for good. */
   readonly purged: number;
 }
@@ -20,7 +21,7 @@ const BATCH = 500;
  * are due again only after their idle time has passed once more.
  *
  * @param run the run's number; null: the last one that moved anything and was not undone
- * @throws TD012 where there is no such run, or it was undone already
+ * @throws TD012 where there is no such run, it was undone already, or its grace time is over
  */
 export async function undoRun(
   pool: Pool,
@@ -30,41 +31,37 @@ export async function undoRun(
 ): Promise<Undone> {
   const found = await findRun(pool, run);
   const k = keeperNames(names);
+  // A move is undone only while it is the session's last one.
+  const movedBy = `keeper.session_moves m JOIN ${k.sessions} s ON s.${k.id} = m.session_id AND s.${k.status} = m.to_status
+    WHERE m.run_id = $1 AND NOT EXISTS (SELECT FROM keeper.session_moves later
+                                         WHERE later.session_id = m.session_id AND later.moved_at > m.moved_at)`;
   let restored = 0;
   for (;;) {
     if (signal.aborted)
       throw new TandemError('TD022', 'Stopped between two batches of sessions.', {
         hint: 'Run the same command again to go on.',
       });
-    const moved = await inTransaction(pool, async (client) => {
-      // A move is undone only while it is the session's last one.
-      const { rowCount } = await client.query(
-        `WITH moved AS MATERIALIZED (
-           SELECT m.session_id, m.from_status, m.to_status FROM keeper.session_moves m
-             JOIN ${k.sessions} s ON s.${k.id} = m.session_id AND s.${k.status} = m.to_status
-            WHERE m.run_id = $1 AND NOT EXISTS (SELECT FROM keeper.session_moves later
-                                                 WHERE later.session_id = m.session_id AND later.moved_at > m.moved_at)
-            LIMIT $2 FOR UPDATE OF s SKIP LOCKED),
-         back AS (
-           UPDATE ${k.sessions} s SET ${k.status} = moved.from_status FROM moved
-            WHERE s.${k.id} = moved.session_id AND s.${k.status} = moved.to_status
-           RETURNING s.${k.id} AS id, moved.from_status, moved.to_status)
-         INSERT INTO keeper.session_moves (session_id, from_status, to_status)
-         SELECT id, to_status, from_status FROM back`,
-        [found.id, BATCH],
-      );
-      return rowCount ?? 0;
-    });
-    restored += moved;
-    if (moved === 0) break;
+    const { rowCount } = await pool.query(
+      `WITH moved AS MATERIALIZED (
+         SELECT m.session_id, m.from_status, m.to_status FROM ${movedBy} LIMIT $2 FOR UPDATE OF s SKIP LOCKED)
+       UPDATE ${k.sessions} s SET ${k.status} = moved.from_status FROM moved
+        WHERE s.${k.id} = moved.session_id AND s.${k.status} = moved.to_status`,
+      [found.id, BATCH],
+    );
+    restored += rowCount ?? 0;
+    if (rowCount === 0) break;
   }
-  await pool.query('UPDATE keeper.archive_runs SET undone_at = now() WHERE id = $1', [found.id]);
-  return { run: found.id, restored, left: Math.max(0, found.moved - restored), purged: found.purged };
+  const { rows } = await pool.query<{ busy: number }>(`SELECT count(*)::int AS busy FROM ${movedBy}`, [found.id]);
+  const busy = rows[0]?.busy ?? 0;
+  if (busy === 0) await pool.query('UPDATE keeper.archive_runs SET undone_at = now() WHERE id = $1', [found.id]);
+  return { run: found.id, restored, left: Math.max(0, found.moved - restored - busy), busy, purged: found.purged };
 }
 
 async function findRun(pool: Pool, run: number | null) {
-  const { rows } = await pool.query<{ id: number; moved: number; purged: number; undone: boolean }>(
-    `SELECT id::float8 AS id, (archived + deleted)::float8 AS moved, purged::float8 AS purged, undone_at IS NOT NULL AS undone
+  const { rows } = await pool.query<{ id: number; moved: number; purged: number; undone: boolean; over: Date | null }>(
+    `SELECT id::float8 AS id, (archived + deleted)::float8 AS moved, purged::float8 AS purged,
+            undone_at IS NOT NULL AS undone,
+            (SELECT started_at + p.grace FROM keeper.archive_policy p WHERE started_at + p.grace < now()) AS over
        FROM keeper.archive_runs
       WHERE CASE WHEN $1::bigint IS NULL THEN archived + deleted > 0 AND undone_at IS NULL ELSE id = $1 END
       ORDER BY id DESC LIMIT 1`,
@@ -77,5 +74,9 @@ async function findRun(pool: Pool, run: number | null) {
     });
   if (found.undone)
     throw new TandemError('TD012', `Run ${found.id} was undone already.`, { hint: 'There is nothing left to do.' });
+  if (found.over !== null)
+    throw new TandemError('TD012', `The grace time of run ${found.id} was over at ${found.over.toISOString()}.`, {
+      hint: 'A single session is brought back by its status: UPDATE sessions SET status = … . The policy may give more time: graceDays.',
+    });
   return found;
 }

@@ -1,88 +1,9 @@
--- What the keeper knows and notes. Every statement can be run again.
+-- The schema of the keeper, and what all of its tasks share. Every statement can be run again; the other files named
+-- keeper-… add to it.
 
 create schema if not exists keeper;
 comment on schema keeper is 'Archiving and statistics of the practice sessions. Not exposed by the API, and no API role may use it.';
 revoke all on schema keeper from public, anon, authenticated, service_role;
-
--- Null: that transition is off.
-create table if not exists keeper.archive_policy (
-  only_row boolean primary key default true check (only_row),
-  archive_after interval default '90 days' check (archive_after > '0'),
-  delete_after interval check (delete_after > '0'),
-  purge_after interval check (purge_after > '0'),
-  changed_at timestamptz not null default now(),
-  changed_by text not null default session_user
-);
-comment on table keeper.archive_policy is 'How long a session may lie idle in a status before the keeper moves it on.';
-insert into keeper.archive_policy default values on conflict do nothing;
-
-create table if not exists keeper.session_holds (
-  session_id uuid primary key,
-  reason text not null check (btrim(reason) <> ''),
-  placed_by text not null default session_user,
-  placed_at timestamptz not null default now()
-);
-comment on table keeper.session_holds is 'Sessions that must not be moved on or deleted, whoever asks for it.';
-
-create table if not exists keeper.archive_runs (
-  id bigint generated always as identity primary key,
-  started_at timestamptz not null default now(),
-  ended_at timestamptz,
-  archived bigint not null default 0,
-  deleted bigint not null default 0,
-  purged bigint not null default 0,
-  error text,
-  undone_at timestamptz,
-  run_by text not null default session_user
-);
-
-create table if not exists keeper.session_moves (
-  session_id uuid not null,
-  -- Null for what brought a session back.
-  run_id bigint references keeper.archive_runs (id),
-  from_status {{schema}}.session_status not null,
-  to_status {{schema}}.session_status not null,
-  moved_at timestamptz not null default clock_timestamp()
-);
-create index if not exists session_moves_session_id_idx on keeper.session_moves (session_id, moved_at desc);
-create index if not exists session_moves_run_id_idx on keeper.session_moves (run_id);
-
-create table if not exists keeper.purged_sessions (
-  session_id uuid not null,
-  user_id uuid not null,
-  messages bigint not null,
-  feedback bigint not null,
-  run_id bigint not null references keeper.archive_runs (id),
-  purge_after interval not null,
-  purged_at timestamptz not null default now(),
-  purged_by text not null default session_user
-);
-comment on table keeper.purged_sessions is 'Audit: what was deleted for good, when, by whom, and by which policy.';
-
--- The registry has one row for each session, whatever its partition, and loses it only when the session is deleted: a
--- hold there stops a DELETE of the session, of its user, of a partition's row, and TRUNCATE.
-create or replace function keeper.session_hold_keep() returns trigger
-language plpgsql security definer
-set search_path = ''
-as $function$
-declare
-  held text := (select h.reason from keeper.session_holds h where h.session_id = old.id);
-begin
-  if held is not null then
-    raise exception using
-      errcode = 'restrict_violation',
-      message = format('Session %s is held: %s', old.id, held),
-      hint = format('`tandem release %s` ends the hold.', old.id);
-  end if;
-  return case tg_op when 'DELETE' then old else new end;
-end
-$function$;
-
-revoke all on function keeper.session_hold_keep() from public;
-
-create or replace trigger session_hold_keep before delete or update of id on private.session_keys
-  for each row execute function keeper.session_hold_keep();
-alter table private.session_keys enable always trigger session_hold_keep;
 
 -- Who runs the tasks. The epoch grows with every new holder: what an old one still wants to write is refused by it.
 create table if not exists keeper.leader (
@@ -92,3 +13,87 @@ create table if not exists keeper.leader (
   expires_at timestamptz not null default '-infinity'
 );
 insert into keeper.leader default values on conflict do nothing;
+
+-- The locked row makes a daemon that would lead wait until the caller's transaction has ended: what a job of the
+-- database's own scheduler does, and what a daemon does, never overlap.
+create or replace function keeper.led_by() returns text
+language plpgsql
+set search_path = ''
+as $function$
+declare
+  lease record;
+begin
+  select l.holder, l.expires_at > clock_timestamp() as alive into lease from keeper.leader l for share;
+  return case when lease.alive then coalesce(lease.holder, 'a keeper') end;
+end
+$function$;
+
+comment on function keeper.led_by() is
+  'The `tandem serve` that runs the tasks; null where none does, and then none begins before this transaction has ended.';
+
+-- What the tasks are told while they work, by `tandem pause`, `tandem resume` and `tandem throttle`.
+create table if not exists keeper.control (
+  only_row boolean primary key default true check (only_row),
+  paused boolean not null default false,
+  max_lag double precision,
+  max_wal_rate double precision,
+  max_active integer,
+  throttle_sql text,
+  waiting_for text
+);
+insert into keeper.control default values on conflict do nothing;
+
+-- The same measures that hold a migration back. To be called in a transaction that reads only, for throttle_sql is
+-- somebody's own. The rate of WAL is handed in: it takes two looks.
+create or replace function keeper.held_back(wal_rate double precision) returns text
+language plpgsql
+set search_path = ''
+as $function$
+declare
+  control keeper.control := (select c from keeper.control c);
+  measure record;
+  answer text;
+begin
+  if control.paused then
+    return 'paused by `tandem pause`';
+  end if;
+  if control.max_lag is not null then
+    select count(*) filter (where r.state is null) as hidden, coalesce(max(extract(epoch from r.replay_lag)), 0) as lag
+      into measure from pg_catalog.pg_stat_replication r;
+    if measure.hidden > 0 then
+      return 'max-lag cannot be read: the role needs pg_monitor';
+    elsif measure.lag > control.max_lag then
+      return format('max-lag: a standby is %s s behind, more than %s s', round(measure.lag, 1), control.max_lag);
+    end if;
+  end if;
+  if wal_rate > control.max_wal_rate then
+    return format('max-wal-rate: %s MB of WAL a second, more than %s MB',
+      round(wal_rate / 1048576), round(control.max_wal_rate / 1048576));
+  end if;
+  if control.max_active is not null then
+    select count(*) filter (where a.state is null) as hidden,
+           count(*) filter (where a.state = 'active' and a.application_name <> 'tandem' and a.pid <> pg_backend_pid()) as active
+      into measure from pg_catalog.pg_stat_activity a where a.backend_type = 'client backend';
+    if measure.hidden > 0 then
+      return 'max-active cannot be read: the role needs pg_monitor';
+    elsif measure.active > control.max_active then
+      return format('max-active: %s backends are active, more than %s', measure.active, control.max_active);
+    end if;
+  end if;
+  if control.throttle_sql is not null then
+    begin
+      execute control.throttle_sql into answer;
+    exception when others then
+      return format('sql cannot be read: %s', sqlerrm);
+    end;
+    if answer in ('t', 'true') then
+      return 'sql: the throttle query says so';
+    elsif answer not in ('', 'f', 'false') then
+      return format('sql: %s', answer);
+    end if;
+  end if;
+  return null;
+end
+$function$;
+
+revoke all on function keeper.led_by(), keeper.held_back(double precision) from public;

@@ -13,7 +13,7 @@ export function holdCommand(program: Command, run: RunCommand): void {
   )
     .summary('keep a session from being moved or deleted')
     .description(
-      'Hold a session: `tandem archive` leaves it where it is, and no DELETE removes it, whoever runs it, until `tandem release`.',
+      'Hold a session: `tandem archive` leaves it where it is, and nobody can delete it, or delete or rewrite its messages and scores, whoever asks for it, until `tandem release`.',
     )
     .option('--reason <text>', 'why; whoever is refused reads it')
     .option('--json', 'the holds as one document');
@@ -26,8 +26,8 @@ export function holdCommand(program: Command, run: RunCommand): void {
       const reason = options.reason?.trim() ?? '';
       if (session !== null && reason === '')
         throw new TandemError('TD008', 'A hold wants a reason.', { hint: 'Add --reason "…".' });
-      return withKeeper(options, async ({ pool, names }) => {
-        if (session !== null) await placeHold(pool, names, session, reason);
+      return withKeeper(options, async ({ pool }) => {
+        if (session !== null) await placeHold(pool, session, reason);
         const holds = await listHolds(pool);
         if (options.json) terminal.line(JSON.stringify({ holds }, null, 2));
         else if (session !== null) terminal.line(`Session ${session} is held. \`tandem release ${session}\` ends it.`);

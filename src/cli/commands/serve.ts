@@ -18,6 +18,7 @@ import { keepWhileMigrated } from '../keep-while-migrated.ts';
 import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
 import { webhookOf } from '../webhook.ts';
+import { affectedOption } from './archive.ts';
 
 const LISTEN = '127.0.0.1:9787';
 
@@ -29,11 +30,12 @@ export function serveCommand(program: Command, run: RunCommand): void {
     )
     .option('--listen <address>', 'host:port; beyond this machine, TANDEM_TOKEN must be set', LISTEN)
     .option('--allow-host <names...>', 'names under which it may be asked beside this machine’s own')
+    .addOption(affectedOption())
     .option('--read-only', 'run no task, refuse every change, only serve');
   withExamples(command, [
     ['tandem serve'],
     ['tandem serve --listen 127.0.0.1:9000 --read-only', 'figures, and nothing else'],
-  ]).action((options: PlanOptions & { listen: string; allowHost?: string[]; readOnly?: boolean }) =>
+  ]).action((options: PlanOptions & { listen: string; allowHost?: string[]; readOnly?: boolean; affected?: number }) =>
     run(async (terminal) => {
       const listen = parseListen(options.listen);
       const readOnly = options.readOnly ?? false;
@@ -89,7 +91,8 @@ export function serveCommand(program: Command, run: RunCommand): void {
         log({ event: 'listening', url: http.url });
         try {
           const { signal } = terminal;
-          if (tasks.length > 0) await keepWhileMigrated({ pool, names, config, tasks, metrics, log, signal });
+          const { affected = 0 } = options;
+          if (tasks.length > 0) await keepWhileMigrated({ pool, names, config, affected, tasks, metrics, log, signal });
           else await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         } finally {
           await dashboard.close();

@@ -15,7 +15,7 @@ export function undoCommand(program: Command, run: RunCommand): void {
   )
     .summary('bring back what an archiving run moved')
     .description(
-      'Bring the sessions back that a run of `tandem archive` archived or soft-deleted, with their messages and feedback. What was deleted for good stays so.',
+      'Bring the sessions back that a run of `tandem archive` archived or soft-deleted, with their messages and feedback, within the grace time of the policy. What was deleted for good stays so.',
     )
     .option('--yes', 'do not ask')
     .option('--json', 'one document; needs --yes');
@@ -36,8 +36,12 @@ export function undoCommand(program: Command, run: RunCommand): void {
             const left = undone.left === 0 ? '' : `; ${formatCount(undone.left)} have been moved on since, and stay`;
             const purged =
               undone.purged === 0 ? '' : `; ${formatCount(undone.purged)} were deleted for good, and are gone`;
+            const busy =
+              undone.busy === 0
+                ? ''
+                : `; ${formatCount(undone.busy)} are being written to: run the same command again for them`;
             terminal.line(
-              `${pc.green('Undone')}, run ${undone.run}: ${formatCount(undone.restored)} sessions are back${left}${purged}.`,
+              `${pc.green('Undone')}, run ${undone.run}: ${formatCount(undone.restored)} sessions are back${left}${purged}${busy}.`,
             );
           }
           return ExitCode.done;

@@ -43,12 +43,12 @@ export function archivingRoutes({ pool, names, config, run, live }: Dashboard) {
     })
     .get('/due', async (context) => {
       if (!(await hasTable(pool, 'archive_policy'))) return context.json({ due: [] });
-      return context.json({ due: await countDue(pool, names, await readPolicy(pool)) });
+      return context.json({ due: await countDue(pool, await readPolicy(pool)) });
     })
     .post('/policy/try', body(proposed), async (context) => {
       const { policy } = context.req.valid('json');
       const current = await readPolicy(pool);
-      const due = await countDue(pool, names, policy);
+      const due = await countDue(pool, policy);
       return context.json({ due, sessions: sum(due), stricter: isStricter(policy, current) });
     })
     .post('/policy', body(changed), async (context) => {
@@ -56,12 +56,13 @@ export function archivingRoutes({ pool, names, config, run, live }: Dashboard) {
       await installKeeper(pool, names);
       const before = await readPolicy(pool);
       // The number is what a mistaken zero changes.
-      const wanted = isStricter(policy, before) ? String(sum(await countDue(pool, names, policy))) : 'policy';
+      const affected = isStricter(policy, before) ? sum(await countDue(pool, policy)) : null;
+      const wanted = affected === null ? 'policy' : String(affected);
       assertConfirmed(confirm, wanted);
       await inTransaction(pool, async (client) => {
         const detail = { before, after: policy };
         await writeAudit(client, { actor: context.var.actor, action: 'policy.change', subject: 'archiving', detail });
-        await writePolicy(client, policy);
+        await writePolicy(client, policy, affected ?? 0);
       });
       live.wake();
       return context.json({ done: true });
@@ -70,7 +71,7 @@ export function archivingRoutes({ pool, names, config, run, live }: Dashboard) {
       const { session, reason } = context.req.valid('json');
       await installKeeper(pool, names);
       await writeAudit(pool, { actor: context.var.actor, action: 'hold.place', subject: session, detail: { reason } });
-      await placeHold(pool, names, session, reason);
+      await placeHold(pool, session, reason);
       live.wake();
       return context.json({ done: true });
     })

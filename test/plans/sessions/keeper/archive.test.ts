@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { archiveDue } from '../../../../plans/sessions/keeper/archive.ts';
-import { countDue } from '../../../../plans/sessions/keeper/due.ts';
+import { keeperControl } from '../../../../plans/sessions/keeper/control.ts';
+import { countDue, eachDue } from '../../../../plans/sessions/keeper/due.ts';
 import { placeHold } from '../../../../plans/sessions/keeper/holds.ts';
 import { assertMigrated, installKeeper } from '../../../../plans/sessions/keeper/install.ts';
 import { defaultPolicy, isStricter, readPolicy, writePolicy } from '../../../../plans/sessions/keeper/policy.ts';
 import { undoRun } from '../../../../plans/sessions/keeper/undo.ts';
+import { setPaused, setThrottles } from '../../../../src/engine/control.ts';
 import { useDatabase } from '../../../support/database.ts';
 import { flat } from '../fixtures.ts';
-import { idleSessions, idOf, names, never, run, statuses, statusOf } from './keeping.ts';
+import { idleSessions, idOf, names, never, run, statuses, statusOf, usePolicy } from './keeping.ts';
 
 describe('archiving', () => {
   const database = useDatabase(idleSessions);
@@ -57,13 +59,80 @@ describe('archiving', () => {
     expect(await statusOf(database.pool, idOf('active', 10))).toBe('active');
   });
 
-  test('stops at a signal between two batches; the run says so, and the next one goes on', async () => {
+  test('counts the time in a status from when the application put it there, and lets a deletion rest for the grace time', async () => {
+    await usePolicy(database.pool, { archiveAfterDays: null, purgeAfterDays: 3, graceDays: 10 });
+    await query("UPDATE public.sessions SET status = 'deleted' WHERE id = $1", [idOf('active', 10)]);
+    expect(await run(database.pool, { archiveAfterDays: null, purgeAfterDays: 3, graceDays: 10 })).toMatchObject({
+      purged: 10,
+    });
+    await query("UPDATE keeper.session_moves SET moved_at = moved_at - interval '5 days'");
+    expect(await run(database.pool, { archiveAfterDays: null, purgeAfterDays: 3, graceDays: 10 })).toMatchObject({
+      purged: 0,
+    });
+    expect(await run(database.pool, { archiveAfterDays: null, purgeAfterDays: 3, graceDays: 4 })).toMatchObject({
+      purged: 1,
+    });
+  });
+
+  test('purges no session of which somebody has locked a message or a score', async () => {
     await installKeeper(database.pool, names);
+    const writer = await database.connect();
+    await writer.query('BEGIN');
+    await writer.query("UPDATE public.messages SET content = 'Edited' WHERE session_id = $1 AND sequence_number = 2", [
+      idOf('deleted', 10),
+    ]);
+    await writer.query(
+      'UPDATE public.message_feedback f SET overall_score = 1 FROM public.messages m WHERE m.id = f.message_id AND m.session_id = $1',
+      [idOf('deleted', 9)],
+    );
+    const policy = { archiveAfterDays: null, purgeAfterDays: 150 };
+    expect(await run(database.pool, policy)).toMatchObject({ purged: 1 });
+    await writer.query('COMMIT');
+    expect(await run(database.pool, policy)).toMatchObject({ purged: 2 });
+  });
+
+  test('waits while it is paused, or held back by a throttle, and tells why', async () => {
+    await usePolicy(database.pool);
+    await setPaused(database.pool, true, keeperControl);
+    const told: (string | null)[] = [];
+    let tell = () => {};
+    const paused = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const running = archiveDue({
+      pool: database.pool,
+      names,
+      signal: never(),
+      onThrottle: (reason) => {
+        told.push(reason);
+        tell();
+      },
+    });
+    await paused;
+    expect(await statuses(database.pool)).toMatchObject({ active: 10 });
+    await setThrottles(
+      database.pool,
+      { sql: "SELECT CASE WHEN paused THEN 'not yet' END FROM keeper.control" },
+      keeperControl,
+    );
+    await setPaused(database.pool, false, keeperControl);
+    expect(await running).toMatchObject({ archived: 6 });
+    expect(told).toEqual(['paused by `tandem pause`', null]);
+  });
+
+  test('forgets when a session came into its status once no policy asks for it', async () => {
+    await run(database.pool);
+    await query("UPDATE keeper.session_moves SET moved_at = moved_at - interval '91 days'");
+    await run(database.pool);
+    expect((await query('SELECT FROM keeper.session_moves')).rowCount).toBe(0);
+  });
+
+  test('stops at a signal between two batches; the run says so, and the next one goes on', async () => {
+    await usePolicy(database.pool, { deleteAfterDays: 30 });
     const stop = new AbortController();
     const stopped = archiveDue({
       pool: database.pool,
       names,
-      policy: { archiveAfterDays: 90, deleteAfterDays: 30, purgeAfterDays: null },
       signal: stop.signal,
       onBatch: () => stop.abort(),
     });
@@ -77,27 +146,56 @@ describe('archiving', () => {
 
   test('says beforehand exactly what it will do', async () => {
     await installKeeper(database.pool, names);
-    await placeHold(database.pool, names, idOf('active', 9), 'a dispute');
-    const policy = { archiveAfterDays: 90, deleteAfterDays: 170, purgeAfterDays: 190 };
-    const due = await countDue(database.pool, names, policy);
+    await placeHold(database.pool, idOf('active', 9), 'a dispute');
+    const policy = { ...defaultPolicy, deleteAfterDays: 170, purgeAfterDays: 190 };
+    const due = await countDue(database.pool, policy);
     expect(due).toMatchObject([
       { transition: 'purged', sessions: 1, sample: [idOf('deleted', 10)] },
       { transition: 'deleted', sessions: 2, sample: [idOf('archived', 10), idOf('archived', 9)] },
       { transition: 'archived', sessions: 5, sample: [10, 8, 7, 6, 5].map((n) => idOf('active', n)) },
     ]);
-    expect(await run(database.pool, policy)).toMatchObject({ purged: 1, deleted: 2, archived: 5 });
-    expect((await countDue(database.pool, names, policy)).map((d) => d.sessions)).toEqual([0, 0, 0]);
+    const said: Record<string, string[]> = { purged: [], deleted: [], archived: [] };
+    await eachDue(database.pool, policy, ({ transition, session }) => said[transition]?.push(session));
+    const { id } = await run(database.pool, policy);
+    const did = await query(
+      `SELECT to_status::text AS transition, array_agg(session_id::text) AS ids FROM keeper.session_moves WHERE run_id = $1 GROUP BY 1
+       UNION ALL SELECT 'purged', array_agg(session_id::text) FROM keeper.purged_sessions WHERE run_id = $1`,
+      [id],
+    );
+    const sorted = (lists: Record<string, string[]>) => Object.entries(lists).map(([k, ids]) => [k, ids.toSorted()]);
+    expect(sorted(Object.fromEntries(did.rows.map((r) => [r.transition, r.ids]))).toSorted()).toEqual(
+      sorted(said).toSorted(),
+    );
+    expect((await countDue(database.pool, policy)).map((d) => d.sessions)).toEqual([0, 0, 0]);
   });
 
   test('keeps its policy in a table, and knows which of two is stricter', async () => {
     await installKeeper(database.pool, names);
     expect(await readPolicy(database.pool)).toEqual(defaultPolicy);
-    const policy = { archiveAfterDays: 30, deleteAfterDays: 365, purgeAfterDays: null };
-    await writePolicy(database.pool, policy);
+    const policy = { ...defaultPolicy, archiveAfterDays: 30, deleteAfterDays: 365, archiveDirectory: '/var/purged' };
+    await writePolicy(database.pool, policy, 9);
     await installKeeper(database.pool, names);
     expect(await readPolicy(database.pool)).toEqual(policy);
     expect([isStricter(policy, defaultPolicy), isStricter(defaultPolicy, policy)]).toEqual([true, false]);
     expect(isStricter({ ...defaultPolicy, archiveAfterDays: null }, defaultPolicy)).toBe(false);
+    expect(isStricter({ ...defaultPolicy, graceDays: 1 }, defaultPolicy)).toBe(true);
+  });
+
+  test('takes a stricter policy only from somebody who knows how many sessions it moves', async () => {
+    await installKeeper(database.pool, names);
+    const stricter = { ...defaultPolicy, archiveAfterDays: 30 };
+    // 40 to 200 days.
+    await expect(writePolicy(database.pool, stricter, 8)).rejects.toMatchObject({
+      code: 'TD013',
+      message: expect.stringContaining('9 sessions'),
+    });
+    await expect(query("UPDATE keeper.archive_policy SET archive_after = '30 days'")).rejects.toMatchObject({
+      code: '55000',
+      hint: "SET keeper.affected = '9' before, if that is what is wanted.",
+    });
+    expect(await readPolicy(database.pool)).toEqual(defaultPolicy);
+    await writePolicy(database.pool, stricter, 9);
+    await query("UPDATE keeper.archive_policy SET archive_after = '40 days'");
   });
 });
 
@@ -112,14 +210,36 @@ describe('undoing a run', () => {
       run: first.id,
       restored: 14,
       left: 1,
+      busy: 0,
       purged: 0,
     });
     expect(await statuses(database.pool)).toEqual({ active: 10, archived: 10, deleted: 10 });
     const { rows } = await database.pool.query('SELECT count(*)::int AS n FROM public.messages');
     expect(rows).toEqual([{ n: 165 }]);
-    // The one that the application itself took back is idle as before.
-    expect(await run(database.pool, policy)).toMatchObject({ archived: 1, deleted: 0 });
+    // The one that the application itself took back is not due again at once either.
+    expect(await run(database.pool, policy)).toMatchObject({ archived: 0, deleted: 0 });
     await expect(undoRun(database.pool, names, first.id, never())).rejects.toMatchObject({ code: 'TD012' });
+  });
+
+  test('brings back only within the grace time', async () => {
+    const { id } = await run(database.pool);
+    await database.pool.query("UPDATE keeper.archive_runs SET started_at = started_at - interval '8 days'");
+    await expect(undoRun(database.pool, names, id, never())).rejects.toMatchObject({
+      code: 'TD012',
+      message: expect.stringContaining('grace time'),
+    });
+    await usePolicy(database.pool, { graceDays: 9 });
+    expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 6 });
+  });
+
+  test('says which sessions somebody is writing to, and takes them the next time', async () => {
+    const { id } = await run(database.pool);
+    const writer = await database.connect();
+    await writer.query('BEGIN');
+    await writer.query("UPDATE public.sessions SET title = 'Mine' WHERE id = $1", [idOf('active', 10)]);
+    expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 5, busy: 1, left: 0 });
+    await writer.query('COMMIT');
+    expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 1, busy: 0 });
   });
 
   test('takes the last run that moved anything where none is named', async () => {

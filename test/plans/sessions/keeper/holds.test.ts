@@ -11,14 +11,14 @@ const held = idOf('deleted', 10);
 
 async function hold() {
   await installKeeper(database.pool, names);
-  await placeHold(database.pool, names, held, 'a dispute');
+  await placeHold(database.pool, held, 'a dispute');
 }
 
 describe('a held session', () => {
   test('is left by the keeper where it is, in every status', async () => {
     await installKeeper(database.pool, names);
     const all = [idOf('active', 10), idOf('archived', 10), held];
-    for (const id of all) await placeHold(database.pool, names, id, 'a dispute');
+    for (const id of all) await placeHold(database.pool, id, 'a dispute');
     await run(database.pool, { archiveAfterDays: 30, deleteAfterDays: 30, purgeAfterDays: 30 });
     expect(await Promise.all(all.map((id) => statusOf(database.pool, id)))).toEqual(['active', 'archived', 'deleted']);
   });
@@ -47,6 +47,46 @@ describe('a held session', () => {
     expect(await refusal(replica.query('DELETE FROM public.sessions WHERE id = $1', [held]))).toBe('23001');
   });
 
+  const message = '(SELECT id FROM public.messages WHERE session_id = $1 AND sequence_number = 1)';
+  test.each([
+    ['a message is deleted', `DELETE FROM public.messages WHERE id = ${message}`],
+    ['the messages of everybody are deleted', 'DELETE FROM public.messages WHERE $1::uuid IS NOT NULL'],
+    ['a message is rewritten', `UPDATE public.messages SET content = 'Never said' WHERE id = ${message}`],
+    [
+      'a message is given to another session',
+      `UPDATE public.messages SET session_id = '${idOf('active', 1)}' WHERE id = ${message}`,
+    ],
+    ['a score is deleted', `DELETE FROM public.message_feedback WHERE message_id = ${message}`],
+    ['a score is changed', `UPDATE public.message_feedback SET overall_score = 100 WHERE message_id = ${message}`],
+  ])('keeps what was said: it is refused where %s', async (_, sql) => {
+    await hold();
+    expect(await refusal(query(sql, [held]))).toBe('23001');
+    const replica = await database.connect();
+    await replica.query('SET session_replication_role = replica');
+    expect(await refusal(replica.query(sql, [held]))).toBe('23001');
+  });
+
+  test.each(['public.messages CASCADE', 'public.message_feedback', 'private.session_keys CASCADE'])(
+    'keeps it from TRUNCATE %s as well',
+    async (table) => {
+      await hold();
+      expect(await refusal(query(`TRUNCATE ${table}`))).toBe('23001');
+    },
+  );
+
+  test('takes new messages and scores, and another language', async () => {
+    await hold();
+    const added =
+      "INSERT INTO public.messages (session_id, user_id, content) SELECT id, user_id, 'More' FROM public.sessions WHERE id = $1";
+    await query(added, [held]);
+    await query(`INSERT INTO public.message_feedback (message_id, overall_score) VALUES (${message}, 70)`, [held]);
+    await query("UPDATE public.sessions SET language = 'fr' WHERE id = $1", [held]);
+    const { rows } = await query('SELECT DISTINCT language FROM public.messages WHERE session_id = $1', [held]);
+    expect(rows).toEqual([{ language: 'fr' }]);
+    // Other sessions' messages go as ever.
+    await query('DELETE FROM public.messages WHERE session_id = $1', [idOf('deleted', 9)]);
+  });
+
   test('is used, renamed and moved by the application as any other', async () => {
     await hold();
     await query("UPDATE public.sessions SET title = 'Held', status = 'active' WHERE id = $1", [held]);
@@ -68,7 +108,6 @@ describe('a hold and a deletion at the same time', () => {
     await installKeeper(database.pool, names);
     const [holder, deleter] = [await database.connect(), await database.connect()];
     await holder.query('BEGIN');
-    await holder.query('SELECT FROM private.session_keys WHERE id = $1 FOR KEY SHARE', [held]);
     await holder.query("INSERT INTO keeper.session_holds (session_id, reason) VALUES ($1, 'just now')", [held]);
     const deleted = refusal(deleter.query('DELETE FROM public.sessions WHERE id = $1', [held]));
     await untilWaitsFor(database.pool, holder);
@@ -76,9 +115,29 @@ describe('a hold and a deletion at the same time', () => {
     expect(await deleted).toBe('23001');
   });
 
+  test('so does a deletion of a message', async () => {
+    await installKeeper(database.pool, names);
+    const [holder, deleter] = [await database.connect(), await database.connect()];
+    await holder.query('BEGIN');
+    await holder.query("INSERT INTO keeper.session_holds (session_id, reason) VALUES ($1, 'just now')", [held]);
+    const deleted = refusal(deleter.query('DELETE FROM public.messages WHERE session_id = $1', [held]));
+    await untilWaitsFor(database.pool, holder);
+    await holder.query('COMMIT');
+    expect(await deleted).toBe('23001');
+  });
+
+  test('a transaction whose snapshot is older than the hold cannot delete the session either', async () => {
+    await installKeeper(database.pool, names);
+    const deleter = await database.connect();
+    await deleter.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
+    await deleter.query('SELECT FROM public.sessions LIMIT 1');
+    await placeHold(database.pool, held, 'just now');
+    expect(await refusal(deleter.query('DELETE FROM public.sessions WHERE id = $1', [held]))).toBe('40001');
+  });
+
   test('a session that is gone by then is not held', async () => {
     await installKeeper(database.pool, names);
     await query('DELETE FROM public.sessions WHERE id = $1', [held]);
-    await expect(placeHold(database.pool, names, held, 'too late')).rejects.toMatchObject({ code: 'TD008' });
+    await expect(placeHold(database.pool, held, 'too late')).rejects.toMatchObject({ code: 'TD008' });
   });
 });

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { sessionsConfigSchema } from '../../../../plans/sessions/config.ts';
 import { type ArchiveRun, archiveDue } from '../../../../plans/sessions/keeper/archive.ts';
 import { installKeeper } from '../../../../plans/sessions/keeper/install.ts';
-import { type ArchivePolicy, defaultPolicy } from '../../../../plans/sessions/keeper/policy.ts';
+import { type ArchivePolicy, defaultPolicy, writePolicy } from '../../../../plans/sessions/keeper/policy.ts';
 import { sessionsNames } from '../../../../plans/sessions/names.ts';
 import type { Setup } from '../../../support/database.ts';
 import { runMigrationFiles } from '../fixtures.ts';
@@ -33,9 +33,17 @@ export function idOf(status: 'active' | 'archived' | 'deleted', n: number): stri
   return `00000000-0000-0000-000${ordinal}-${String(n).padStart(12, '0')}`;
 }
 
-export async function run(pool: pg.Pool, policy: Partial<ArchivePolicy> = {}): Promise<ArchiveRun> {
+/** Puts a policy into force, however much it moves. */
+export async function usePolicy(pool: pg.Pool, policy: Partial<ArchivePolicy> = {}): Promise<ArchivePolicy> {
   await installKeeper(pool, names);
-  return archiveDue({ pool, names, policy: { ...defaultPolicy, ...policy }, signal: never() });
+  const whole = { ...defaultPolicy, ...policy };
+  await writePolicy(pool, whole, Number.MAX_SAFE_INTEGER);
+  return whole;
+}
+
+export async function run(pool: pg.Pool, policy: Partial<ArchivePolicy> = {}): Promise<ArchiveRun> {
+  await usePolicy(pool, policy);
+  return archiveDue({ pool, names, signal: never() });
 }
 
 /** How many sessions there are in each status. */
@@ -51,13 +59,25 @@ export async function statusOf(pool: pg.Pool, id: string): Promise<string | unde
   return rows[0]?.status;
 }
 
+const pids = new WeakMap<pg.ClientBase, number>();
+
+/** To be asked before `untilWaitsFor`, where the session will be busy by then. */
+export async function pidOf(client: pg.ClientBase): Promise<number> {
+  const known = pids.get(client);
+  if (known !== undefined) return known;
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const pid = rows[0]?.pid ?? 0;
+  pids.set(client, pid);
+  return pid;
+}
+
 /** Resolves once a statement of somebody's waits for a lock of this session's. */
 export async function untilWaitsFor(pool: pg.Pool, blocker: pg.ClientBase): Promise<void> {
-  const { rows } = await blocker.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const pid = await pidOf(blocker);
   for (const until = Date.now() + 20_000; Date.now() < until; ) {
     const found = await pool.query(
       'SELECT FROM pg_stat_activity WHERE datname = current_database() AND $1 = ANY (pg_blocking_pids(pid))',
-      [rows[0]?.pid],
+      [pid],
     );
     if (found.rowCount) return;
   }

@@ -99,7 +99,7 @@ test('what happens in the database is told, whoever did it', async () => {
   expect(before.get('tandem_partition_limit_bytes{status="active"}')).toBe(10 * 1024 ** 2);
   expect(before.get('tandem_partition_limit_bytes{status="archived"}')).toBe(5_000_000);
 
-  await placeHold(pool, names, idOf('active', 10), 'a dispute');
+  await placeHold(pool, idOf('active', 10), 'a dispute');
   await run(pool, { purgeAfterDays: 150 });
   await pool.query('ANALYZE public.sessions');
   await pool.query(`INSERT INTO keeper.backups (host, directory, started_at, ended_at, bytes, error)

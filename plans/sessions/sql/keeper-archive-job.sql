@@ -1,0 +1,108 @@
+-- `CALL keeper.archive()`: one whole run of the archiving without `tandem`, for pg_cron. Each batch is a transaction of
+-- its own, so it cannot be called within one. It does nothing while a `tandem serve` leads, and ends where one begins to;
+-- it ends, too, where a throttle holds it back: the next call goes on.
+--
+-- A procedure that commits cannot pin its search_path: every name here is qualified, but for operators of pg_catalog.
+create or replace procedure keeper.archive()
+language plpgsql
+as $procedure$
+declare
+  target constant double precision := 200;
+  run bigint;
+  remark text := keeper.led_by() || ' leads';
+  failure text;
+  attempts integer := 0;
+  transition text;
+  since timestamptz;
+  size bigint;
+  batch record;
+  started_at timestamptz;
+  elapsed double precision;
+  wal_seen pg_lsn;
+  wal_seen_at timestamptz;
+  wal_rate double precision;
+begin
+  insert into keeper.archive_runs (ended_at, note)
+  values (case when remark is not null then pg_catalog.clock_timestamp() end, remark) returning id into run;
+  commit;
+  if remark is not null then
+    raise notice 'Nothing was done: %', remark;
+    return;
+  end if;
+
+  if (select p.purge_after is not null and p.archive_directory is not null from keeper.archive_policy p) then
+    remark := 'nothing is purged: the policy wants files of it, which only `tandem` writes';
+  end if;
+
+  <<transitions>>
+  foreach transition in array array['purged', 'deleted', 'archived'] loop
+    continue when transition = 'purged' and remark is not null;
+    since := '-infinity';
+    size := 100;
+    loop
+      -- Its own transaction, since somebody's own throttle_sql may not write.
+      wal_seen := pg_catalog.pg_current_wal_lsn();
+      wal_seen_at := pg_catalog.clock_timestamp();
+      if (select c.max_wal_rate is not null from keeper.control c) then
+        perform pg_catalog.pg_sleep(0.25);
+        wal_rate := (pg_catalog.pg_current_wal_lsn() - wal_seen)
+          / extract(epoch from pg_catalog.clock_timestamp() - wal_seen_at);
+      end if;
+      commit;
+      set local transaction_read_only = on;
+      failure := keeper.held_back(wal_rate);
+      commit;
+      if failure is not null then
+        remark := pg_catalog.concat_ws('; ', remark, failure);
+        failure := null;
+        exit transitions;
+      end if;
+
+      started_at := pg_catalog.clock_timestamp();
+      begin
+        if keeper.led_by() is not null then
+          remark := pg_catalog.concat_ws('; ', remark, keeper.led_by() || ' leads now');
+          exit transitions;
+        end if;
+        if transition = 'purged' then
+          select * into batch from keeper.purge_batch(run, since, size);
+        else
+          select * into batch from keeper.move_batch(run, transition, since, size);
+        end if;
+        attempts := 0;
+      exception
+        -- Somebody else was at the same rows at that moment.
+        when serialization_failure or deadlock_detected or lock_not_available then
+          attempts := attempts + 1;
+          failure := case when attempts > 10 then sqlerrm end;
+          batch := null;
+        when others then
+          failure := sqlerrm;
+      end;
+      commit;
+      exit transitions when failure is not null;
+      if attempts > 0 then
+        size := greatest(1, size / 2);
+        continue;
+      end if;
+      exit when batch.taken = 0;
+      elapsed := 1000 * extract(epoch from pg_catalog.clock_timestamp() - started_at);
+      size := least(5000, size * 2, greatest(1, size / 2, pg_catalog.round(batch.taken * target / elapsed)::bigint));
+      since := batch.reached;
+    end loop;
+  end loop;
+
+  perform keeper.forget_moves(100000);
+  update keeper.archive_runs r
+     set ended_at = pg_catalog.clock_timestamp(), error = failure, note = remark where r.id = run;
+  commit;
+  if failure is not null then
+    raise exception 'Run % of the archiving failed: %', run, failure using hint = 'Another one goes on.';
+  end if;
+end
+$procedure$;
+
+comment on procedure keeper.archive() is
+  'One run of the archiving, in batches that are committed one by one; what it did is a row of keeper.archive_runs.';
+
+revoke all on procedure keeper.archive() from public;
