@@ -140,6 +140,21 @@ const refusals: Refusal[] = [
     says: /public\.sessions: column title is generated/,
   },
   {
+    name: 'another message_feedback',
+    sql: `CREATE TABLE public.message_feedback (id uuid PRIMARY KEY, message_id uuid, overall_score integer CHECK (overall_score <= 100), created_at timestamptz);
+      CREATE INDEX message_feedback_message_id_idx ON public.message_feedback (message_id)`,
+    says: new RegExp(
+      [
+        'column overall_score smallint',
+        'foreign key of message_id to public.messages',
+        'index message_feedback_created_at_idx',
+        'check on fluency',
+      ]
+        .map((what) => `public.message_feedback: there is no ${what}`)
+        .join('[\\s\\S]*'),
+    ),
+  },
+  {
     name: 'a publication of all tables',
     sql: 'CREATE PUBLICATION everything FOR ALL TABLES',
     says: 'publication everything: publishes all tables',
