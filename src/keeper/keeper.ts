@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { acquireLease, assertLease, RENEW_MS, releaseLease, renewLease } from './lease.ts';
+import { ASK_MS, acquireLease, assertLease, LEASE_MS, RENEW_MS, releaseLease, renewLease } from './lease.ts';
 import type { Metrics } from './metrics.ts';
 import type { Task } from './task.ts';
 
@@ -27,26 +27,31 @@ export async function runKeeper(options: KeeperOptions): Promise<void> {
   const { pool, metrics, log, signal } = options;
   const holder = `${hostname()}/${process.pid}/${randomBytes(3).toString('hex')}`;
   while (!signal.aborted) {
+    const askedAt = performance.now();
     const epoch = await acquireLease(pool, holder).catch((error: unknown) => {
       log({ event: 'error', task: 'lease', message: messageOf(error) });
       return null;
     });
     if (epoch === null) {
-      await pause(RENEW_MS, signal);
+      await pause(ASK_MS, signal);
       continue;
     }
     log({ event: 'leader', epoch, holder });
     metrics.leader.set(1);
-    await lead(options, epoch);
+    await lead(options, epoch, askedAt);
     metrics.leader.set(0);
   }
 }
 
-async function lead(options: KeeperOptions, epoch: string): Promise<void> {
-  const { pool, tasks, log, signal } = options;
+async function lead(options: KeeperOptions, epoch: string, askedAt: number): Promise<void> {
+  const { pool, tasks, metrics, log, signal } = options;
   const lost = new AbortController();
   const ended = AbortSignal.any([signal, lost.signal]);
-  const renewing = renewUntil(options, epoch, ended, () => lost.abort());
+  const renewing = renewUntil(options, { epoch, askedAt }, ended, () => {
+    // The tasks may take a while to notice, or wait for a server that does not answer.
+    metrics.leader.set(0);
+    lost.abort();
+  });
   await Promise.all(tasks.map((task) => repeat(options, task, epoch, ended)));
   await renewing;
   if (lost.signal.aborted) return log({ event: 'lost', epoch });
@@ -55,16 +60,29 @@ async function lead(options: KeeperOptions, epoch: string): Promise<void> {
   );
 }
 
-/** The lease lapses by itself where the server is away for longer than it lasts: then another one may have it. */
-async function renewUntil({ pool, log }: KeeperOptions, epoch: string, ended: AbortSignal, onLoss: () => void) {
+/**
+ * The lease lapses by itself where the server is away for longer than it lasts, or does not answer: then another one may
+ * have it. Its time is counted from before the question, so that it ends here no later than there.
+ */
+async function renewUntil(
+  { pool, log }: KeeperOptions,
+  lease: { readonly epoch: string; readonly askedAt: number },
+  ended: AbortSignal,
+  onLoss: () => void,
+) {
+  let { askedAt } = lease;
   while (!ended.aborted) {
     await pause(RENEW_MS, ended);
     if (ended.aborted) return;
-    const kept = await renewLease(pool, epoch).catch((error: unknown) => {
+    const asked = performance.now();
+    const answer = renewLease(pool, lease.epoch).catch((error: unknown) => {
       log({ event: 'error', task: 'lease', message: messageOf(error) });
-      return true;
+      return null;
     });
-    if (!kept) onLoss();
+    const lapse = pause(Math.max(0, askedAt + LEASE_MS - asked), ended).then(() => false);
+    const kept = await Promise.race([answer, lapse]);
+    if (kept === true) askedAt = asked;
+    else if (kept === false && !ended.aborted) onLoss();
   }
 }
 

@@ -5,6 +5,8 @@ import { TandemError } from '../engine/errors.ts';
 export const LEASE_MS = 10_000;
 /** How often it says something: it may miss one and keep the lease. */
 export const RENEW_MS = 4_000;
+/** How often those ask for it that do not have it: after a leader is killed, the next one has it within 12 seconds. */
+export const ASK_MS = 2_000;
 
 /**
  * A lease on being the only keeper of a database: one row, so that it works behind a pooler that hands each transaction

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { installKeeper } from '../../plans/sessions/keeper/install.ts';
+import { inTransaction } from '../../src/db/connect.ts';
 import { type KeeperEvent, runKeeper } from '../../src/keeper/keeper.ts';
 import { acquireLease, releaseLease } from '../../src/keeper/lease.ts';
 import { createMetrics } from '../../src/keeper/metrics.ts';
@@ -64,4 +65,71 @@ test('while another keeper has the lease, no task is run', async () => {
   await waiting;
   expect(events).toEqual([]);
   await releaseLease(database.pool, other);
+});
+
+test('what a keeper still wants to write after another one has taken over is refused, and it leads no more', async () => {
+  const { pool } = database;
+  await installKeeper(pool, names);
+  await pool.query('CREATE TABLE public.written (n int)');
+  const stop = new AbortController();
+  const events: KeeperEvent[] = [];
+  let arrive: () => void = () => undefined;
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  let open: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const task: Task = {
+    name: 'write',
+    everyMs: () => 10,
+    run: async ({ fence }) => {
+      arrive();
+      await gate;
+      await inTransaction(pool, async (client) => {
+        await fence(client);
+        await client.query('INSERT INTO public.written VALUES (1)');
+      });
+      return 'written';
+    },
+  };
+  const metrics = createMetrics([task.name]);
+  const log = (event: KeeperEvent) => {
+    events.push(event);
+    if (event.event === 'lost') stop.abort();
+  };
+  const keeping = runKeeper({ pool, tasks: [task], metrics, log, signal: stop.signal });
+  await arrived;
+  await pool.query("UPDATE keeper.leader SET expires_at = '-infinity'");
+  expect(await acquireLease(pool, 'other')).not.toBeNull();
+  open();
+  await keeping;
+  expect(events).toContainEqual(expect.objectContaining({ event: 'error', message: 'Another keeper has taken over.' }));
+  expect(events.at(-1)).toMatchObject({ event: 'lost' });
+  expect((await pool.query('SELECT FROM public.written')).rowCount).toBe(0);
+  expect(await metrics.registry.metrics()).toContain('tandem_leader 0');
+});
+
+test('a keeper whose server does not answer takes itself for the leader no longer than its lease lasts', async () => {
+  const { pool } = database;
+  await installKeeper(pool, names);
+  const locker = await database.connect();
+  const stop = new AbortController();
+  const metrics = createMetrics([]);
+  let tell: () => void = () => undefined;
+  const told = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const log = (event: KeeperEvent) => {
+    if (event.event === 'leader') void locker.query('BEGIN; SELECT FROM keeper.leader FOR UPDATE');
+    if (event.event === 'lost') tell();
+  };
+  const task: Task = { name: 'idle', everyMs: () => 60_000, run: async () => null };
+  const keeping = runKeeper({ pool, tasks: [task], metrics, log, signal: stop.signal });
+  await told;
+  expect(await metrics.registry.metrics()).toContain('tandem_leader 0');
+  stop.abort();
+  await locker.query('ROLLBACK');
+  await keeping;
 });

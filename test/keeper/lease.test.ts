@@ -41,3 +41,13 @@ test('a transaction that has looked at the lease ends before another keeper take
   await writer.query('COMMIT');
   expect(await second).not.toBeNull();
 });
+
+test('however many ask at once, one has it', async () => {
+  const { pool } = database;
+  await installKeeper(pool, names);
+  for (let round = 1; round <= 25; round++) {
+    await lapse();
+    const epochs = await Promise.all(Array.from({ length: 8 }, (_, i) => acquireLease(pool, `keeper ${i}`)));
+    expect(epochs.filter((epoch) => epoch !== null)).toEqual([String(round)]);
+  }
+});
