@@ -76,8 +76,12 @@ function olderBackendLines({ older_backends }: Status): string[] {
   return lines;
 }
 
-function holderLines({ holder, paused, waiting_for }: Status): string[] {
+function holderLines({ holder, paused, waiting_for, lock_attempt }: Status): string[] {
   const lines = [];
+  if (lock_attempt) {
+    const { purpose, attempt, attempts, reason, at } = lock_attempt;
+    lines.push(pc.yellow(`${purpose}: attempt ${attempt} of ${attempts} gave its locks back at ${at}: ${reason}`));
+  }
   if (holder) {
     lines.push(
       `held by \`tandem ${holder.command}\` on ${holder.host}, pid ${holder.pid}, since ${holder.since}` +

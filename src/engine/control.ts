@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import type { Queryable } from '../db/connect.ts';
+<<<<<<< HEAD
 import { type QualifiedName, quoteName } from '../db/identifier.ts';
+=======
+import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
+>>>>>>> ef2bb8b (Have status tell of attempts at locks while they are made)
 import { TandemError } from './errors.ts';
 
 /**
@@ -65,7 +69,41 @@ export async function setWaitingFor(client: Queryable, reason: string | null, ta
   await client.query(`UPDATE ${quoteName(table)} SET waiting_for = $1 WHERE waiting_for IS DISTINCT FROM $1`, [reason]);
 }
 
+<<<<<<< HEAD
 export async function setThrottles(client: Queryable, throttles: Throttles, table = runControl): Promise<void> {
+=======
+const lockAttemptSchema = z.object({
+  /** What the locks are for: `The cutover`. */
+  purpose: z.string(),
+  attempt: z.number(),
+  attempts: z.number(),
+  reason: z.string(),
+  at: z.string(),
+});
+export type LockAttempt = z.infer<typeof lockAttemptSchema>;
+
+/** The last attempt that gave its locks back; null where none did, or they were obtained since. */
+export async function maybeLockAttempt(client: Queryable): Promise<LockAttempt | null> {
+  const { rows } = await client.query<{ lock_attempt: unknown }>('SELECT lock_attempt FROM tandem.control');
+  return lockAttemptSchema.nullable().parse(rows[0]?.lock_attempt ?? null);
+}
+
+/** Noted for `status`, from wherever that is asked; the plan's own tables need no run. */
+export async function setLockAttempt(client: Queryable, attempt: Omit<LockAttempt, 'at'> | null): Promise<void> {
+  try {
+    await client.query(
+      `UPDATE tandem.control SET lock_attempt = $1::jsonb || pg_catalog.jsonb_build_object('at', pg_catalog.now())
+        WHERE $1::jsonb IS NOT NULL OR lock_attempt IS NOT NULL`,
+      [attempt === null ? null : JSON.stringify(attempt)],
+    );
+  } catch (error) {
+    const noState = [SqlState.undefinedTable, SqlState.undefinedSchema].some((state) => state === sqlStateOf(error));
+    if (!noState) throw error;
+  }
+}
+
+export async function setThrottles(client: Queryable, throttles: Throttles): Promise<void> {
+>>>>>>> ef2bb8b (Have status tell of attempts at locks while they are made)
   for (const key of throttleKeys) {
     const value = throttles[key];
     if (value === undefined) continue;

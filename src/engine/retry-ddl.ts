@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { type Client, inTransaction } from '../db/connect.ts';
 import { isTransient, SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { AttemptAgain } from './attempt-again.ts';
+import { setLockAttempt } from './control.ts';
 import { DEADLOCK_TIMEOUT, untilNoDeadlockCheckIsDue } from './deadlock-check.ts';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
@@ -47,6 +48,7 @@ export async function withLockRetry<T>(
         await untilNoDeadlockCheckIsDue(client, 2 * options.lockTimeoutMs);
         return work(client, attempt);
       });
+      if (attempt > 1) await setLockAttempt(pool, null);
       if (attempt > 1)
         options.emit?.({ event: 'lock_attempt', purpose, attempt, attempts: options.attempts, obtained: true });
       return result;
@@ -56,6 +58,7 @@ export async function withLockRetry<T>(
       const again = error instanceof AttemptAgain || state === SqlState.lockNotAvailable || isTransient(state);
       if (!again) throw error;
       const reason = error instanceof Error ? error.message : String(error);
+      await setLockAttempt(pool, { purpose, attempt, attempts: options.attempts, reason });
       options.emit?.({ event: 'lock_attempt', purpose, attempt, attempts: options.attempts, obtained: false, reason });
       if (attempt >= options.attempts) {
         throw new TandemError(

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Pool, PoolClient } from 'pg';
 import { z } from 'zod';
 import type { Queryable } from '../db/connect.ts';
+import { setLockAttempt } from './control.ts';
 import { TandemError } from './errors.ts';
 
 /** Advisory lock key (two int4: "tand", 1) of the one runner that a database may have. */
@@ -46,6 +47,7 @@ export async function withRunnerLock<T>(
          backend_pid = EXCLUDED.backend_pid, since = now()`,
       [command, hostname(), process.pid],
     );
+    await setLockAttempt(client, null);
     return await work(lost.signal);
   } catch (error) {
     if (!lost.signal.aborted) throw error;

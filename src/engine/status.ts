@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { displayName } from '../db/identifier.ts';
 import { backlog } from '../move/change-log.ts';
 import { listQuarantined, type QuarantinedRow } from '../move/quarantine.ts';
-import { readControl } from './control.ts';
+import { type LockAttempt, maybeLockAttempt, readControl } from './control.ts';
 import type { Phase, StepState } from './events.ts';
 import { type OlderBackends, olderBackends } from './recycle.ts';
 import { hasState, isOpen, listSteps, maybeLatestRun } from './run-state.ts';
@@ -41,6 +41,8 @@ export interface Status {
   readonly paused: boolean;
   /** Why the run is waiting right now: paused, throttled; null while it works. */
   readonly waiting_for: string | null;
+  /** The last attempt at locks that gave them back, as long as they have not been obtained since. */
+  readonly lock_attempt: LockAttempt | null;
   readonly quarantined: (Pick<QuarantinedRow, 'key' | 'reason'> & { table: string })[];
   /** Backends that may hold statements cached before the cutover, which `tandem recycle` ends; null unless a run bakes. */
   readonly older_backends: OlderBackends | null;
@@ -60,6 +62,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
     quarantined: [],
     paused: false,
     waiting_for: null,
+    lock_attempt: null,
     older_backends: null,
   };
   const there = await hasState(pool);
@@ -97,6 +100,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
     tables,
     paused: control.paused,
     waiting_for: control.waiting_for,
+    lock_attempt: await maybeLockAttempt(pool),
     quarantined: (await listQuarantined(pool, 50)).map((row) => ({
       table: row.table_name,
       key: row.key,

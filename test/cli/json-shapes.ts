@@ -48,6 +48,9 @@ export const statusShape = z.strictObject({
   ),
   paused: z.boolean(),
   waiting_for: z.string().nullable(),
+  lock_attempt: z
+    .object({ purpose: z.string(), attempt: z.number(), attempts: z.number(), reason: z.string(), at: z.string() })
+    .nullable(),
   quarantined: z.array(z.strictObject({ table: z.string(), key: z.array(z.string()), reason: z.string() })),
   older_backends: z
     .strictObject({ idle: z.int(), active: z.int(), idle_in_transaction: z.int(), hidden: z.int() })

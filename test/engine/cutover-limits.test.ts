@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { defaultCutoverLimits } from '../../src/move/cutover.ts';
 import { backendOf } from '../move/blocked.ts';
 import { useDatabase } from '../support/database.ts';
@@ -17,12 +17,29 @@ test('the cutover gives up after its attempts where a table stays locked, and th
   const error = await tandem.migrate().catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ code: 'TD020', exitCode: 4, message: expect.stringContaining('3 attempts') });
   expect(tandem.events.filter((event) => event.event === 'lock_attempt' && !event.obtained)).toHaveLength(3);
-  expect((await tandem.status()).phase).toBe('ready');
+  const waited = { purpose: 'The cutover', attempt: 3, attempts: 3, reason: expect.stringContaining('lock timeout') };
+  expect(await tandem.status()).toMatchObject({ phase: 'ready', lock_attempt: waited });
   // Nobody waits for Tandem now.
   await report.query('COMMIT');
   await report.query("SET lock_timeout = '1s'; UPDATE public.sessions SET title = 'free'");
   expect(await tandem.migrate()).toMatchObject({ phase: 'baking' });
+  expect(await tandem.status()).toMatchObject({ lock_attempt: null, cutover_attempts: 1 });
   expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+});
+
+test('status tells the attempt that the cutover is at, while it is at it', async () => {
+  const tandem = tandemOn(database, {}, { cutover: { ...limits, attempts: 40 } });
+  await tandem.migrate({ stopBefore: 'cutover' });
+  const report = await database.connect();
+  await report.query('BEGIN; SELECT count(*) FROM public.messages');
+  const run = tandem.migrate();
+  await vi.waitFor(
+    async () => expect((await tandem.status()).lock_attempt).toMatchObject({ purpose: 'The cutover', attempts: 40 }),
+    { timeout: 60_000 },
+  );
+  await report.query('COMMIT');
+  expect(await run).toMatchObject({ phase: 'baking' });
+  expect((await tandem.status()).lock_attempt).toBe(null);
 });
 
 test('with terminateBlockers, who holds a lock that the cutover waits for is ended and named, and nobody else', async () => {

@@ -105,6 +105,8 @@ CREATE TABLE IF NOT EXISTS tandem.control (
   max_wal_rate double precision,
   max_active integer,
   throttle_sql text,
-  waiting_for text
+  waiting_for text,
+  -- The last attempt at locks that were not to be had, until they are, or another command takes the run.
+  lock_attempt jsonb
 );
 INSERT INTO tandem.control DEFAULT VALUES ON CONFLICT DO NOTHING;
