@@ -83,9 +83,12 @@ async function payloadOf(verified: Promise<{ payload: JWTPayload }>): Promise<JW
   try {
     return (await verified).payload;
   } catch (error) {
-    throw error instanceof errors.JOSEError ? refused(error) : error;
+    throw error instanceof errors.JOSEError && !WITHOUT_KEYS.has(error.code) ? refused(error) : error;
   }
 }
+
+// Where the public keys cannot be had, nothing is known of the token: nobody is to be signed out because of it.
+const WITHOUT_KEYS = new Set<string>([errors.JOSEError.code, errors.JWKSInvalid.code, errors.JWKSTimeout.code]);
 
 function identityOf(payload: unknown): Identity {
   const parsed = userClaims.safeParse(payload);

@@ -1,9 +1,9 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createStore } from '../../src/client/index.ts';
+import { createStore, StoreError } from '../../src/client/index.ts';
 import { urlAs, useRoles } from '../engine/roles.ts';
 import { insertSession, insertUser, migrated } from '../plans/sessions/fixtures.ts';
 import { useDatabase } from '../support/database.ts';
@@ -78,6 +78,28 @@ describe('a token', () => {
       expect(await kindOf(list(await sign(other.privateKey), store))).toBe('invalid_caller');
       // A secret is no public key: what is signed with it does not pass for one.
       expect(await kindOf(list(await token({}), store))).toBe('invalid_caller');
+    } finally {
+      server.close();
+    }
+  });
+
+  test.each<[string, (answer: ServerResponse) => void]>([
+    ['an error', (answer) => answer.writeHead(500).end()],
+    ['something else', (answer) => answer.end('{"keys": 1}')],
+    ['nothing', (answer) => answer.destroy()],
+  ])('is not refused because the address of the keys gives %s', async (_, give) => {
+    const { privateKey } = await generateKeyPair('ES256');
+    const signed = await new SignJWT({ sub: ann }).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(privateKey);
+    const server = createServer((_, answer) => give(answer));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    try {
+      const store = createStore(new pg.Pool({ host: '127.0.0.1', port: 1 }), {
+        jwt: { jwks: `http://127.0.0.1:${port}/` },
+      });
+      const error = await list(signed, store).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(Error);
+      expect(error).not.toBeInstanceOf(StoreError);
     } finally {
       server.close();
     }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { searchOptions } from '../../src/client/rows.ts';
 import { packageRoot } from '../../src/db/sql-file.ts';
-import { migrated } from '../plans/sessions/fixtures.ts';
+import { insertMessage, insertSession, insertUser, migrated } from '../plans/sessions/fixtures.ts';
 import { useDatabase } from '../support/database.ts';
 import { rowTypesSource } from './row-types.ts';
 
@@ -20,6 +20,9 @@ test('the types of the client are those of the catalog; if not: npm run generate
 
 test('search_messages takes the words that the client takes for sort, and no other', async () => {
   const client = await database.connect();
+  // Without a message there may be nothing to ask for, as the planner sees it.
+  const user = await insertUser(client);
+  await insertMessage(client, await insertSession(client, user), user);
   const sorted = (sort: string) => client.query("SELECT FROM public.search_messages('x', sort => $1)", [sort]);
   for (const word of searchOptions.shape.sort.unwrap().options) await sorted(word);
   await expect(sorted('oldest')).rejects.toMatchObject({ code: '22023' });
