@@ -13,6 +13,13 @@ import type { SessionsNames } from './names.ts';
 import { columnOf, sessionsQueries } from './report-queries.ts';
 import { enumLabels, messagesShape, sessionsShape } from './shape.ts';
 
+/** What session_stats is made from, and the same counted from messages and feedback. */
+const AHEAD = {
+  kept: 'private.session_rollup',
+  counted: 'private.session_counts',
+  update: 'SELECT private.fold_session_changes(2147483647)',
+};
+
 /** The guide's Post-Migration Verification, for the tables of the plan `sessions`. */
 export async function sessionsReport(names: SessionsNames, context: ReportContext): Promise<ReportSection[]> {
   const { pool, moves, options, signal } = context;
@@ -27,7 +34,8 @@ export async function sessionsReport(names: SessionsNames, context: ReportContex
     () => referentialIntegrity(pool, { tables, ...promises(names, feedback) }),
     () => enumValues(pool, enumColumns(names), moves),
     () => commonQueries(pool, () => sessionsQueries(pool, names, moves.length > 0)),
-    () => materializedViews(pool, [{ view: beside('session_stats'), known: knownRefresh(context) }], options),
+    () =>
+      materializedViews(pool, [{ view: beside('session_stats'), known: knownRefresh(context), ahead: AHEAD }], options),
     () => rowSecurity(pool, () => securityInput(pool, names, feedback)),
     () => backupFiles(options.backupDir, signal),
   ];
@@ -140,7 +148,13 @@ async function securityInput(pool: Pool, names: SessionsNames, feedback: Qualifi
       },
       { table: { schema, name: 'my_session_stats' }, own: 'true', isView: true },
     ],
-    closed: [...partitions, names.registry, { schema, name: 'session_stats' }],
+    closed: [
+      ...partitions,
+      names.registry,
+      { schema: 'private', name: 'session_rollup' },
+      { schema: 'private', name: 'session_changes' },
+      { schema, name: 'session_stats' },
+    ],
     intrusions: owned.flatMap(({ id }) => [
       {
         title: 'write a session in the name of somebody else',

@@ -12,6 +12,10 @@ export async function takenNames(client: Queryable, names: SessionsNames): Promi
     beside('my_session_stats'),
     beside('message_match'),
     names.registry,
+    ...['session_changes', 'session_rollup', 'session_rollup_state', 'session_counts'].map((name) => ({
+      ...names.registry,
+      name,
+    })),
   ];
   const { rows } = await client.query<{ name: string }>(
     `SELECT n.name FROM unnest($1::text[]) WITH ORDINALITY AS n (name, place)

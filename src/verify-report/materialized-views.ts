@@ -11,6 +11,16 @@ export interface KnownRefresh {
   readonly source: string;
 }
 
+export interface ViewToReport {
+  readonly view: QualifiedName;
+  readonly known: KnownRefresh | null;
+  /**
+   * Where the view reads what is kept ahead of the tables: that relation, one that counts it from them, and the statement
+   * that brings it up to date before a refresh.
+   */
+  readonly ahead?: { readonly kept: string; readonly counted: string; readonly update: string };
+}
+
 const HEAD = {
   key: 'materialized_views',
   title: 'Materialized view refresh',
@@ -34,18 +44,19 @@ const TIMEOUT = '30s';
  */
 export function materializedViews(
   pool: Pool,
-  views: readonly { view: QualifiedName; known: KnownRefresh | null }[],
+  views: readonly ViewToReport[],
   options: { refresh: boolean },
 ): Promise<ReportSection> {
   return makeSection(HEAD, async () => {
     const rows: ReportRow[] = [];
     const findings: Finding[] = [];
-    for (const { view, known } of views) {
+    for (const { view, known, ahead } of views) {
       const own: Finding[] = [];
       const state = await stateOf(pool, view, own);
       const time =
-        state && (options.refresh ? await refresh(pool, view, own) : ((await fromStatistics(pool, view)) ?? known));
-      const seen = state && (await lookAt(pool, view, own));
+        state &&
+        (options.refresh ? await refresh(pool, view, ahead, own) : ((await fromStatistics(pool, view)) ?? known));
+      const seen = state && (await lookAt(pool, view, ahead, own));
       findings.push(...own);
       rows.push({
         view: displayName(view),
@@ -83,12 +94,18 @@ async function stateOf(pool: Pool, view: QualifiedName, findings: Finding[]): Pr
   return found?.populated && found.unique ? found : null;
 }
 
-async function refresh(pool: Pool, view: QualifiedName, findings: Finding[]): Promise<KnownRefresh | null> {
+async function refresh(
+  pool: Pool,
+  view: QualifiedName,
+  ahead: ViewToReport['ahead'],
+  findings: Finding[],
+): Promise<KnownRefresh | null> {
   try {
     return await inTransaction(pool, async (client) => {
       // Readers go on; another refresh would be waited for.
       await client.query("SET LOCAL lock_timeout = '5s'");
       const startedAt = performance.now();
+      if (ahead) await client.query(ahead.update);
       await client.query(`REFRESH MATERIALIZED VIEW CONCURRENTLY ${quoteName(view)}`);
       return { milliseconds: performance.now() - startedAt, source: 'just now' };
     });
@@ -98,8 +115,8 @@ async function refresh(pool: Pool, view: QualifiedName, findings: Finding[]): Pr
   }
 }
 
-/** Its rows, and how many of them a refresh would change. */
-async function lookAt(pool: Pool, view: QualifiedName, findings: Finding[]) {
+/** Its rows, and how many of them would be others, were it made from the tables now. */
+async function lookAt(pool: Pool, view: QualifiedName, ahead: ViewToReport['ahead'], findings: Finding[]) {
   const name = quoteName(view);
   try {
     return await inTransaction(
@@ -110,7 +127,8 @@ async function lookAt(pool: Pool, view: QualifiedName, findings: Finding[]) {
           `SELECT count(*)::float8 AS rows, pg_catalog.pg_get_viewdef($1::regclass) AS definition FROM ${name}`,
           [name],
         );
-        const definition = counted[0]?.definition.replace(/;\s*$/, '') ?? '';
+        const written = counted[0]?.definition.replace(/;\s*$/, '') ?? '';
+        const definition = ahead ? written.replaceAll(`${ahead.kept} `, `${ahead.counted} `) : written;
         const { rows } = await client.query<{ behind: number }>(
           `WITH fresh AS MATERIALIZED (${definition})
            SELECT greatest((SELECT count(*) FROM (TABLE fresh EXCEPT ALL TABLE ${name}) a),

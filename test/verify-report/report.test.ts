@@ -117,6 +117,19 @@ describe('a green migration', () => {
     expect(rowsOf(await report(database.pool), 'materialized_views')).toMatchObject([{ behind: view?.['behind'] }]);
   });
 
+  test('what waits to be counted in is behind as well, and a refresh counts it in first', async () => {
+    const behind = async (refresh: boolean) =>
+      rowsOf(await report(database.pool, { refresh }), 'materialized_views').map((row) => row['behind']);
+    expect(await behind(true)).toEqual([0]);
+    await sql(
+      database,
+      `UPDATE public.messages SET type = CASE type WHEN 'text' THEN 'audio' ELSE 'text' END::public.message_type
+        WHERE id = (SELECT min(id::text)::uuid FROM public.messages)`,
+    );
+    expect(await behind(false)).toEqual([1]);
+    expect(await behind(true)).toEqual([0]);
+  });
+
   test('tries row security with both claims, as every role, and with forbidden writes', () => {
     const trials = rowsOf(result, 'row_security');
     for (const claim of ['request.jwt.claims', 'request.jwt.claim.sub']) {

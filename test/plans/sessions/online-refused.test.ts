@@ -155,6 +155,11 @@ const refusals: Refusal[] = [
     ),
   },
   {
+    name: 'session_rollup taken',
+    sql: 'CREATE SCHEMA private; CREATE TABLE private.session_rollup (x int)',
+    says: 'the name private.session_rollup is taken',
+  },
+  {
     name: 'a publication of all tables',
     sql: 'CREATE PUBLICATION everything FOR ALL TABLES',
     says: 'publication everything: publishes all tables',
