@@ -15,7 +15,8 @@ const ENABLE = { O: 'ENABLE TRIGGER', A: 'ENABLE ALWAYS TRIGGER', R: 'ENABLE REP
  * state that it had. What the triggers wrote when the rows came first is in the backup already: fired again, they would
  * alter rows or write them twice. Foreign keys, which are triggers too, stay on.
  *
- * Tandem's own triggers stay on as well: a row that the change log does not see would be missing after a cutover.
+ * Tandem's own triggers stay on as well: a row that the change log does not see would be missing after a cutover. So do
+ * those in `private` that are enabled ALWAYS, as those of a migrated database are: what they keep is in no backup.
  *
  * ```sql
  * ALTER TABLE ONLY "public"."sessions" DISABLE TRIGGER "touch";
@@ -42,6 +43,7 @@ const ENABLED_TRIGGERS = `
     JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
     JOIN pg_catalog.pg_namespace pn ON pn.oid = p.pronamespace
    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND pn.nspname <> 'tandem'
+     AND NOT (pn.nspname = 'private' AND t.tgenabled = 'A')
      AND (t.tgrelid = ANY ($1::oid[])
           OR t.tgrelid IN (SELECT relid FROM pg_catalog.unnest($1::oid[]) AS root, pg_catalog.pg_partition_tree(root)))
    ORDER BY n.nspname, c.relname, t.tgname`;

@@ -6,6 +6,7 @@ import { currentHolder } from '../../../src/engine/runner-lock.ts';
 import { backlog } from '../../../src/move/change-log.ts';
 import { countQuarantined } from '../../../src/move/quarantine.ts';
 import type { SessionsNames } from '../names.ts';
+import { triggerFindings } from '../stats-findings.ts';
 import { type WatchedSettings, watchedChecks } from './doctor-monitoring.ts';
 import { assertMigrated, isInstalled } from './install.ts';
 import { rowSecurity } from './row-security.ts';
@@ -116,6 +117,21 @@ async function statistics(client: Queryable, names: SessionsNames): Promise<Chec
     return warning('statistics', 'no refresh is noted', 'Run `tandem refresh`, or `tandem serve`.');
   if (row.hours > STALE_HOURS)
     return warning('statistics', `as of ${row.hours.toFixed(1)} hours ago`, 'Run `tandem refresh`, or `tandem serve`.');
+  const triggers = await triggerFindings(client, names);
+  const trigger = triggers.find(({ severity }) => severity === 'blocks') ?? triggers[0];
+  if (trigger)
+    return (trigger.severity === 'blocks' ? failed : warning)(
+      'statistics',
+      trigger.message,
+      trigger.hint ?? '`tandem verify` tells more.',
+    );
+  const drifted = await driftedInLastRecount(client);
+  if (drifted > 0)
+    return warning(
+      'statistics',
+      `the last recount found ${drifted} sessions with wrong figures, and put them right`,
+      'Something wrote past the triggers: what does, will be found again.',
+    );
   return ok('statistics', `as of ${(row.hours * 60).toFixed(0)} minutes ago`);
 }
 
@@ -126,6 +142,13 @@ async function hoursSinceRefresh(client: Queryable): Promise<number | null> {
        FROM keeper.stats_refreshes WHERE error IS NULL AND ended_at IS NOT NULL`,
   );
   return rows[0]?.hours ?? null;
+}
+
+async function driftedInLastRecount(client: Queryable): Promise<number> {
+  const { rows } = await client.query<{ drifted: number }>(
+    'SELECT drifted::float8 AS drifted FROM keeper.stats_recounts ORDER BY stats_recounts.id DESC LIMIT 1',
+  );
+  return rows[0]?.drifted ?? 0;
 }
 
 async function age(client: Queryable, names: SessionsNames): Promise<Check> {

@@ -68,6 +68,14 @@ test.each([
     "UPDATE keeper.stats_refreshes SET started_at = now() - interval '3 hours'",
     { statistics: 'warning: as of 3.0 hours ago' },
   ],
+  [
+    'INSERT INTO keeper.stats_recounts (sessions, drifted) VALUES (30, 2)',
+    { statistics: 'warning: the last recount found 2 sessions with wrong figures, and put them right' },
+  ],
+  [
+    'ALTER TABLE public.messages DISABLE TRIGGER session_changes_insert',
+    { statistics: expect.stringMatching(/^failed: .*is switched off: writes are not counted$/) },
+  ],
   ["UPDATE keeper.leader SET expires_at = now() - interval '1 s'", { keeper: 'warning: no `tandem serve` is at work' }],
   [
     "UPDATE keeper.backups SET started_at = now() - interval '27 hours'",
