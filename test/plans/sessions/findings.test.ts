@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
@@ -30,6 +31,26 @@ test('on the guide’s tables nothing is found', async () => {
 test('SQL of a plan file over another column of the row is no hindrance to a default', async () => {
   const { plan, options } = tandemOn(database, { sessions: { columns: { status: { whenNull: 'lower(s.title)' } } } });
   expect((await describePlan(database.pool, plan, options)).findings).toEqual([]);
+});
+
+test('a table in a tablespace of its own is told that the new one will not be there', async () => {
+  const name = `shelf_${randomBytes(5).toString('hex')}`;
+  const admin = await database.connect();
+  // One in the server's own directory: it needs no other.
+  await admin.query('SET allow_in_place_tablespaces = on');
+  await admin.query(`CREATE TABLESPACE ${name} LOCATION ''`);
+  try {
+    await query(`ALTER TABLE public.messages SET TABLESPACE ${name}`);
+    expect(await found()).toEqual([
+      expect.objectContaining({
+        severity: 'warning',
+        message: `stands in tablespace ${name}, and the new table will not`,
+      }),
+    ]);
+  } finally {
+    await query('ALTER TABLE public.messages SET TABLESPACE pg_default');
+    await admin.query(`DROP TABLESPACE ${name}`);
+  }
 });
 
 describe('of the rows', () => {
