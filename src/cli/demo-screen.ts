@@ -10,13 +10,13 @@ import { createTaskList, type TaskList } from './task-list.ts';
 import type { Terminal } from './terminal.ts';
 
 const BEFORE = ['server', 'load', 'before'] as const;
-const AFTER = ['after', 'verify', 'ledger', 'stop'] as const;
+const AFTER = ['after', 'verify', 'ledger'] as const;
 
 /**
  * Three task lists one below the other: what comes before the migration, its steps, what comes after it. One list with
- * all of them would be higher than many a terminal.
+ * all of them would be higher than many a terminal. Where the server `stays`, the last list ends with the comparison.
  */
-export function createDemoScreen(terminal: Terminal, tasks: readonly Task[]): DemoView {
+export function createDemoScreen(terminal: Terminal, tasks: readonly Task[], { stays }: { stays: boolean }): DemoView {
   // A demo stops so soon that there is nothing to say before it has.
   terminal.onStop(() => undefined);
   const quiet: Terminal = { ...terminal, onStop: () => undefined };
@@ -27,6 +27,7 @@ export function createDemoScreen(terminal: Terminal, tasks: readonly Task[]): De
   let reporter: Reporter | null = null;
   let current: DemoStage | null = null;
   let since = performance.now();
+  let beside = '';
 
   function open(stages: readonly DemoStage[]): TaskList {
     return createTaskList(
@@ -37,8 +38,9 @@ export function createDemoScreen(terminal: Terminal, tasks: readonly Task[]): De
   const endStage = (ok: boolean) => {
     if (current === null || list === null) return;
     const took = pc.dim(formatDuration((performance.now() - since) / 1000));
-    if (ok) list.done(current, `${stageTitles[current]}  ${took}`);
+    if (ok) list.done(current, `${stageTitles[current]}  ${took}${beside}`);
     else list.failed(current);
+    beside = '';
   };
   const closeLists = () => {
     const [open, reporting] = [list, reporter];
@@ -63,7 +65,7 @@ export function createDemoScreen(terminal: Terminal, tasks: readonly Task[]): De
       }
       if (stage === 'after') {
         free = free.then(() => terminal.line(''));
-        list = open(AFTER);
+        list = open(stays ? AFTER : [...AFTER, 'stop']);
       }
       current = stage;
       since = performance.now();
@@ -72,8 +74,12 @@ export function createDemoScreen(terminal: Terminal, tasks: readonly Task[]): De
       progress.take({ event: 'progress', step: 'load', ...event });
       list?.show('load', progress.lines);
     },
+    note: (text) => {
+      beside = `  ${text}`;
+    },
     close: async () => {
-      endStage(current === 'stop');
+      endStage(current === (stays ? 'ledger' : 'stop'));
+      current = null;
       closeLists();
       await free;
     },

@@ -12,16 +12,23 @@ export interface DemoView {
   readonly onStage: (stage: DemoStage) => void;
   /** Progress of the load; the migration tells its own through `emit`. */
   readonly onProgress: OnProgress;
+  /** More about the stage at hand, beside its title once it is done. */
+  note(text: string): void;
   close(): Promise<void>;
 }
 
 /** Stages and steps as task lists on a terminal, as lines in a pipe, as events with `--json`. */
-export function createDemoView(terminal: Terminal, options: { json: boolean; tasks: readonly Task[] }): DemoView {
-  if (terminal.interactive && !options.json) return createDemoScreen(terminal, options.tasks);
+export function createDemoView(
+  terminal: Terminal,
+  options: { json: boolean; tasks: readonly Task[]; stays?: boolean },
+): DemoView {
+  if (terminal.interactive && !options.json)
+    return createDemoScreen(terminal, options.tasks, { stays: options.stays ?? false });
   const { emit, close } = createReporter(terminal, options);
   return {
     emit,
     close,
+    note: (text) => terminal.line(text),
     onStage: (stage) =>
       terminal.line(options.json ? JSON.stringify({ event: 'stage', stage }) : `${stageTitles[stage]} …`),
     onProgress: (progress) => emit({ event: 'progress', step: 'load', ...progress }),

@@ -27,6 +27,8 @@ export interface Clients {
   /** Wall-clock ms since the epoch at which the report's times begin. */
   readonly startedAt: number;
   setPhase(phase: Phase): void;
+  /** What they waited for so far. */
+  latency(): LatencyReport;
   /**
    * Lets every client finish what it is doing, and closes the connections. Statements that do not end within
    * `timeoutMs` (default 10,000) are cut off, and count as uncertain. Any further call returns the first one's report.
@@ -90,6 +92,7 @@ export async function startClients(options: ClientsOptions): Promise<Clients> {
     ledger,
     startedAt,
     setPhase: latency.setPhase,
+    latency: latency.report,
     stop(timeoutMs = 10_000) {
       report ??= stop(timeoutMs);
       return report;

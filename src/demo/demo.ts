@@ -30,6 +30,14 @@ export interface DemoOptions {
   readonly migrate: (databaseUrl: string) => Promise<MigrationResult>;
   readonly verify: (databaseUrl: string) => Promise<VerificationResult>;
   readonly onStage?: (stage: DemoStage) => void;
+  /** Told of the server before anything is done on it. */
+  readonly onServer?: (databaseUrl: string) => Promise<void>;
+  /** Told of the clients, who write from then on. */
+  readonly onClients?: (clients: Clients) => void;
+  /** Once all is compared: the server stays for as long as this takes. */
+  readonly stay?: (report: DemoReport) => Promise<void>;
+  /** Before the server stops, whatever happened. */
+  readonly onEnd?: () => Promise<void>;
   readonly onProgress?: OnProgress;
   readonly signal?: AbortSignal;
   readonly startServer?: () => Promise<Pick<LocalServer, 'url' | 'version' | 'stop'>>;
@@ -48,11 +56,14 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   options.onStage?.('server');
   const server = await (options.startServer ?? startLocalServer)();
   try {
-    const report = { ...(await runOn(server, options)), totalMs: performance.now() - started };
-    return { ok: isFlawless(report), ...report };
+    await options.onServer?.(server.url);
+    const found = { ...(await runOn(server, options)), totalMs: performance.now() - started };
+    const report = { ok: isFlawless(found), ...found };
+    await options.stay?.(report);
+    return report;
   } finally {
     options.onStage?.('stop');
-    await server.stop();
+    await (options.onEnd?.() ?? Promise.resolve()).finally(() => server.stop());
   }
 }
 
@@ -76,6 +87,7 @@ async function runOn(server: { url: string; version: number }, options: DemoOpti
 
     options.onStage?.('before');
     clients = await startClients({ ...options, databaseUrl: server.url, seed });
+    options.onClients?.(clients);
     await settle();
     options.onStage?.('migrate');
     clients.setPhase('during');

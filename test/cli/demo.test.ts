@@ -17,6 +17,12 @@ const reportShape = z.looseObject({
   ledger: z.looseObject({ differences: z.array(z.never()) }),
 });
 
+test('--dashboard changes nothing where there is no terminal', async () => {
+  const { code, stdout } = await tandem([...SMALL, '--dashboard']);
+  expect(code).toBe(0);
+  expect(stdout).not.toContain('http://');
+});
+
 test('with --json, every line is an event, and the last is the report', async () => {
   const { code, stdout, stderr } = await tandem([...SMALL, '--json']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -50,5 +56,23 @@ describe.skipIf(!hasPseudoTerminal)('on a terminal', () => {
     expect({ code, cursorVisible }).toEqual({ code: 4, cursorVisible: true });
     expect(lines.filter((line) => line.startsWith('stopped TD022: '))).toHaveLength(1);
     expect(lines.join('\n')).not.toContain('Nothing lost');
+  });
+
+  test('with the dashboard it stays, shows what happened, and can be gone back from, until Ctrl-C', async () => {
+    const session = await onTerminal([...SMALL, '--dashboard'], { rows: 60, columns: 140 });
+    await session.until('stays open; Ctrl-C ends it.');
+    const [url = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(session.sent) ?? [];
+    expect(await (await fetch(`${url}/api/overview/place`)).json()).toMatchObject({ environment: { name: 'demo' } });
+    expect(await (await fetch(`${url}/api/migration`)).json()).toMatchObject({
+      status: { phase: 'baking' },
+      clients: { cutoverAtMs: expect.any(Number) },
+    });
+    session.type(CTRL_C);
+    const { code, lines } = await session.ended;
+    expect(code).toBe(0);
+    const text = lines.join('\n');
+    expect(text).toMatch(/✔ Start a private PostgreSQL .*http:\/\/127/);
+    expect(text).toMatch(/✔ Compare .*\n\n(.*\n)* {2}Nothing lost\./);
+    await expect(fetch(url)).rejects.toThrow();
   });
 });

@@ -1,3 +1,4 @@
+import type { InferResponseType } from 'hono/client';
 import { useEffect, useState } from 'preact/hooks';
 import { answered, api } from '../api.ts';
 import { ago, count, day, moment, plural } from '../format.ts';
@@ -10,17 +11,15 @@ import { useData } from '../use-data.ts';
 
 const VERBS = { archived: 'to be archived', deleted: 'to be soft-deleted', purged: 'to be deleted for good' } as const;
 
-interface Policy {
-  archiveAfterDays: number | null;
-  deleteAfterDays: number | null;
-  purgeAfterDays: number | null;
-}
+type Policy = NonNullable<InferResponseType<typeof api.archiving.$get>>['policy'];
 
 const FIELDS = [
   { key: 'archiveAfterDays', label: 'Active sessions are archived after', says: 'archives active sessions' },
   { key: 'deleteAfterDays', label: 'Archived sessions are soft-deleted after', says: 'soft-deletes archived ones' },
   { key: 'purgeAfterDays', label: 'Soft-deleted sessions are deleted for good after', says: 'deletes those for good' },
 ] as const;
+
+const GRACE = { key: 'graceDays', label: 'A run can be undone for' } as const;
 
 export function ArchivingPage() {
   const { value, problem, reload } = useData(() => answered(api.archiving.$get()), ['archiving', 'holds']);
@@ -157,8 +156,8 @@ function inWords(policy: Policy): string {
 function PolicyForm({ policy, fixed, onDone }: { policy: Policy; fixed: boolean; onDone: () => void }) {
   const [wanted, setWanted] = useState<Policy>(policy);
   const [effect, setEffect] = useState<{ sessions: number; stricter: boolean } | null>(null);
-  const changed = FIELDS.some(({ key }) => wanted[key] !== policy[key]);
-  useEffect(() => setWanted(policy), [policy.archiveAfterDays, policy.deleteAfterDays, policy.purgeAfterDays]);
+  const changed = [...FIELDS, GRACE].some(({ key }) => wanted[key] !== policy[key]);
+  useEffect(() => setWanted(policy), [JSON.stringify(policy)]);
   useEffect(() => {
     setEffect(null);
     if (!changed) return;
@@ -200,6 +199,20 @@ function PolicyForm({ policy, fixed, onDone }: { policy: Policy; fixed: boolean;
             </span>
           </div>
         ))}
+        <div class="field">
+          <label for="graceDays">{GRACE.label}</label>
+          <span class="with-unit">
+            <input
+              id="graceDays"
+              type="number"
+              min="0"
+              step="any"
+              value={wanted.graceDays}
+              onInput={({ currentTarget: { value } }) => setWanted({ ...wanted, graceDays: Number(value) })}
+            />{' '}
+            days
+          </span>
+        </div>
         <Confirm
           label="Change the policy …"
           title="Change the policy?"

@@ -39,7 +39,7 @@ export function MigrationActions({ view, onDone }: { view: MigrationView; onDone
           act={(confirm) => answered(api.migration.resume.$post({ json: { confirm } }))}
         />
       )}
-      {open && <Throttle onDone={onDone} />}
+      {beforeCutover && <Throttle onDone={onDone} />}
       {beforeCutover && (
         <Confirm
           {...common}

@@ -44,7 +44,7 @@ export function RunLog({ run }: { run: RunView }) {
           <Scroll label="What the run told">
             <ol class="lines">
               {[...run.lines].reverse().map((line, i) => (
-                <li key={run.lines.length - i} class={line.kind}>
+                <li key={run.lines.length - i} class={`kind-${line.kind}`}>
                   <time dateTime={line.at}>{new Date(line.at).toLocaleTimeString('en', { hour12: false })}</time>{' '}
                   {line.text}
                 </li>

@@ -19,7 +19,7 @@ export function TableProgress({ tables, lag, waiting }: TableProgressProps) {
             <p class="quiet">to {target}</p>
             <progress aria-label={`Rows of ${source} that are copied`} value={share} max={1} />
             <dl class="figures">
-              <Figure term="Rows" value={`${count(copied)} of ${count(rows)}`} />
+              <Figure term="Rows" value={rows === 0 ? '–' : `${count(copied)} of ${count(rows)}`} />
               <Figure term="Rate" value={rate === null ? '–' : `${count(rate)} rows/s`} />
               <Figure term="Time left" value={eta_seconds === null ? '–' : duration(eta_seconds)} />
               <Figure term="Backlog" value={backlog === 0 ? 'none' : `${count(backlog)} changes`} />

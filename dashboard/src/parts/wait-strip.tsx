@@ -1,5 +1,6 @@
 import type { ClientsView } from '../../../src/server/context.ts';
 import { count } from '../format.ts';
+import { Scroll } from './scroll.tsx';
 
 const MOST = 160;
 const HEIGHT = 60;
@@ -45,9 +46,8 @@ export function WaitStrip({ clients }: { clients: ClientsView }) {
         )}
       </svg>
       <p class="quiet">Higher is longer, on a logarithmic scale; the mark below is the cutover.</p>
-      <div class="scroll">
+      <Scroll label="Waits by phase of the run">
         <table>
-          <caption class="hidden">Waits by phase of the run</caption>
           <thead>
             <tr>
               <th scope="col">Phase</th>
@@ -80,7 +80,7 @@ export function WaitStrip({ clients }: { clients: ClientsView }) {
             })}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }

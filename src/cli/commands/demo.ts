@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { sessionsConfigSchema } from '../../../plans/sessions/config.ts';
 import { sessionsPlan } from '../../../plans/sessions/plan.ts';
 import { createPool, type Pool } from '../../db/connect.ts';
-import type { MigrationResult, VerificationResult } from '../../demo/demo-report.ts';
+import type { DemoReport, MigrationResult, VerificationResult } from '../../demo/demo-report.ts';
 import { ExitCode } from '../../engine/errors.ts';
 import type { Emit } from '../../engine/events.ts';
 import { migrate } from '../../engine/migrate.ts';
@@ -11,6 +11,7 @@ import type { Plan } from '../../engine/step.ts';
 import { verify } from '../../engine/verify.ts';
 import { colors } from '../colors.ts';
 import { runOptions, wholeNumber } from '../connection.ts';
+import { type DemoDashboard, openDemoDashboard } from '../demo-dashboard.ts';
 import { createDemoView } from '../demo-view.ts';
 import { withExamples } from '../examples.ts';
 import type { RunCommand } from '../program.ts';
@@ -30,13 +31,15 @@ export function demoCommand(program: Command, run: RunCommand): void {
         .default(6)
         .argParser(wholeNumber('--clients', 1, 100)),
     )
+    .option('--dashboard', 'serve the dashboard beside it, and stay until Ctrl-C; on a terminal only')
     .option('--debug', 'show where an error came from, with the statement')
     .option('--json', 'one event a line; the last is the report');
   withExamples(command, [
     ['tandem demo'],
+    ['tandem demo --dashboard', 'watch it in a browser, and try the actions afterwards; what npm start does'],
     ['tandem demo --sessions 100000 --clients 8', 'more of everything'],
     ['tandem demo --json | tail -n 1 | jq .ledger'],
-  ]).action((options: { sessions: number; clients: number; json?: boolean }) =>
+  ]).action((options: { sessions: number; clients: number; dashboard?: boolean; json?: boolean }) =>
     run(async (terminal) => {
       // Loaded here only: with its phrases it is a good part of the program.
       const [{ runDemo }, { renderReport }] = await Promise.all([
@@ -45,23 +48,44 @@ export function demoCommand(program: Command, run: RunCommand): void {
       ]);
       const json = options.json ?? false;
       const plan = sessionsPlan(sessionsConfigSchema.parse({}));
-      const view = createDemoView(terminal, { json, tasks: plan.steps });
+      const stays = (options.dashboard ?? false) && terminal.interactive && !json;
+      const view = createDemoView(terminal, { json, tasks: plan.steps, stays });
       const { signal } = terminal;
+      let dashboard: DemoDashboard | null = null;
+      const emit: Emit = (event) => {
+        if (event.event === 'cutover') dashboard?.showCutover(Date.now());
+        view.emit(event);
+      };
+      const show = (report: DemoReport) => {
+        const text = renderReport(report);
+        terminal.line(`\n${colors.isColorSupported ? text : stripVTControlCharacters(text)}`);
+      };
       const report = await runDemo({
         sessions: options.sessions,
         clients: options.clients,
         signal,
         onStage: view.onStage,
         onProgress: view.onProgress,
-        migrate: (url) => withPool(url, 12, (pool) => migrateUnderClients({ pool, plan, emit: view.emit, signal })),
+        migrate: (url) => withPool(url, 12, (pool) => migrateUnderClients({ pool, plan, emit, signal })),
         verify: (url) => withPool(url, 4, (pool) => verifyAfterwards({ pool, plan, signal })),
+        ...(stays && {
+          onServer: async (url) => {
+            dashboard = await openDemoDashboard(url, plan);
+            view.note(colors.cyan(dashboard.url));
+          },
+          onClients: (clients) => dashboard?.showClients(clients),
+          stay: async (found) => {
+            await view.close();
+            show(found);
+            terminal.line(`\n${colors.bold(dashboard?.url ?? '')} stays open; Ctrl-C ends it.`);
+            await dashboard?.stay(signal);
+          },
+          onEnd: async () => dashboard?.close(),
+        }),
       }).finally(view.close);
       const cutover_lock_ms = Math.round(report.migration.cutoverLockMs * 10) / 10;
       if (json) terminal.line(JSON.stringify({ event: 'done', cutover_lock_ms, ...report }));
-      else
-        terminal.line(
-          `\n${colors.isColorSupported ? renderReport(report) : stripVTControlCharacters(renderReport(report))}`,
-        );
+      else if (!stays) show(report);
       return report.ok ? ExitCode.done : ExitCode.failedCheck;
     }),
   );

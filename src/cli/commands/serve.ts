@@ -1,26 +1,16 @@
 import type { Command } from 'commander';
-import type { Pool } from 'pg';
-import { addSessionsMetrics } from '../../../plans/sessions/keeper/metrics.ts';
-import { monitoringTasks } from '../../../plans/sessions/keeper/monitoring-tasks.ts';
-import { defaultTaskSettings, keeperTasks } from '../../../plans/sessions/keeper/tasks.ts';
-import { sessionsNames } from '../../../plans/sessions/names.ts';
 import { ExitCode } from '../../engine/errors.ts';
-import { type KeeperEvent, messageOf } from '../../keeper/keeper.ts';
-import { createMetrics } from '../../keeper/metrics.ts';
-import { createDashboard } from '../../server/dashboard.ts';
-import { environmentOf } from '../../server/environment.ts';
-import { startHttp } from '../../server/http.ts';
+import type { KeeperEvent } from '../../keeper/keeper.ts';
 import { parseListen } from '../../server/listen.ts';
 import { loadConfig } from '../config-file.ts';
-import { type PlanOptions, runOptions, withDatabase, withPlanOptions } from '../connection.ts';
+import { type PlanOptions, withDatabase, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
-import { keepWhileMigrated } from '../keep-while-migrated.ts';
 import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
-import { webhookOf } from '../webhook.ts';
+import { startServing } from '../serving.ts';
 import { affectedOption } from './archive.ts';
 
-const LISTEN = '127.0.0.1:9787';
+export const LISTEN = '127.0.0.1:9787';
 
 export function serveCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('serve'))
@@ -41,70 +31,18 @@ export function serveCommand(program: Command, run: RunCommand): void {
       const readOnly = options.readOnly ?? false;
       const config = await loadConfig(options.plan);
       const plan = await loadPlan(options);
-      const names = sessionsNames(config);
-      const { monitoring, backups = null } = config;
+      const allowedHosts = options.allowHost ?? [];
+      const log = (event: KeeperEvent) => terminal.line(JSON.stringify({ at: new Date().toISOString(), ...event }));
       return withDatabase(options, { writes: !readOnly, readOnly }, async (pool, databaseUrl) => {
-        const log = (event: KeeperEvent) => terminal.line(JSON.stringify({ at: new Date().toISOString(), ...event }));
-        const watching = monitoringTasks({
-          pool,
-          names,
-          monitoring,
-          backups,
-          webhook: webhookOf(monitoring, process.env),
-          databaseUrl,
-          log,
-          onProbe: (probe) => figures.probed(probe),
-        });
-        const tasks = readOnly ? [] : [...keeperTasks(pool, names, defaultTaskSettings), ...watching];
-        const metrics = createMetrics(tasks.map(({ name }) => name));
-        const figures = addSessionsMetrics({
-          metrics,
-          pool,
-          names,
-          settings: { monitoring, backups },
-          onError: (error) => log({ event: 'error', task: 'metrics', message: messageOf(error) }),
-        });
-        const dashboard = await createDashboard({
-          pool,
-          plan,
-          config,
-          options: runOptions({}),
-          database: await databaseName(pool),
-          environment: environmentOf(process.env['TANDEM_ENVIRONMENT'] || config.environment, databaseUrl),
-          readOnly,
-        });
-        const http = await startHttp({
-          listen,
-          token: process.env['TANDEM_TOKEN'] || null,
-          allowedHosts: options.allowHost ?? [],
-          dashboard: dashboard.mount,
-          metrics: async () => {
-            await figures.collect();
-            return metrics.registry.metrics();
-          },
-          ready: async () => {
-            await pool.query('SELECT');
-          },
-        });
+        const { affected = 0 } = options;
+        const asked = { plan, config, readOnly, listen, allowedHosts, affected };
+        const serving = await startServing({ pool, databaseUrl, env: process.env, log, ...asked });
         // Ctrl-C is how it ends: there is nothing to say about it.
         terminal.onStop(() => undefined);
-        log({ event: 'listening', url: http.url });
-        try {
-          const { signal } = terminal;
-          const { affected = 0 } = options;
-          if (tasks.length > 0) await keepWhileMigrated({ pool, names, config, affected, tasks, metrics, log, signal });
-          else await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-        } finally {
-          await dashboard.close();
-          await http.close();
-        }
+        log({ event: 'listening', url: serving.url });
+        await serving.keep(terminal.signal).finally(serving.close);
         return ExitCode.done;
       });
     }),
   );
-}
-
-async function databaseName(pool: Pool): Promise<string> {
-  const { rows } = await pool.query<{ name: string }>('SELECT current_database() AS name');
-  return rows[0]?.name ?? '';
 }

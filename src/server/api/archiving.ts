@@ -13,8 +13,10 @@ import type { Dashboard } from '../context.ts';
 import { hasTable } from '../installed.ts';
 import type { Signed } from '../sign-in.ts';
 
-const changed = z.strictObject({ policy: archivePolicySchema, confirm: z.string() });
-const proposed = z.strictObject({ policy: archivePolicySchema });
+/** Where this machine writes to is said by those who are on it, and by no page. */
+const policySchema = archivePolicySchema.omit({ archiveDirectory: true });
+const changed = z.strictObject({ policy: policySchema, confirm: z.string() });
+const proposed = z.strictObject({ policy: policySchema });
 const placing = z.strictObject({ session: z.guid(), reason: z.string().trim().min(1).max(500) });
 const releasing = z.strictObject({ session: z.guid(), confirm: z.string() });
 const undoing = z.strictObject({ run: z.int().positive(), confirm: z.string() });
@@ -46,15 +48,16 @@ export function archivingRoutes({ pool, names, config, run, live }: Dashboard) {
       return context.json({ due: await countDue(pool, await readPolicy(pool)) });
     })
     .post('/policy/try', body(proposed), async (context) => {
-      const { policy } = context.req.valid('json');
       const current = await readPolicy(pool);
+      const policy = { ...current, ...context.req.valid('json').policy };
       const due = await countDue(pool, policy);
       return context.json({ due, sessions: sum(due), stricter: isStricter(policy, current) });
     })
     .post('/policy', body(changed), async (context) => {
-      const { policy, confirm } = context.req.valid('json');
+      const { policy: asked, confirm } = context.req.valid('json');
       await installKeeper(pool, names);
       const before = await readPolicy(pool);
+      const policy = { ...before, ...asked };
       // The number is what a mistaken zero changes.
       const affected = isStricter(policy, before) ? sum(await countDue(pool, policy)) : null;
       const wanted = affected === null ? 'policy' : String(affected);
@@ -70,8 +73,11 @@ export function archivingRoutes({ pool, names, config, run, live }: Dashboard) {
     .post('/holds', body(placing), async (context) => {
       const { session, reason } = context.req.valid('json');
       await installKeeper(pool, names);
-      await writeAudit(pool, { actor: context.var.actor, action: 'hold.place', subject: session, detail: { reason } });
-      await placeHold(pool, session, reason);
+      const { actor } = context.var;
+      await inTransaction(pool, async (client) => {
+        await writeAudit(client, { actor, action: 'hold.place', subject: session, detail: { reason } });
+        await placeHold(client, session, reason);
+      });
       live.wake();
       return context.json({ done: true });
     })
