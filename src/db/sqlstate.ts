@@ -16,11 +16,8 @@ export const SqlState = {
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
   undefinedObject: '42704',
-<<<<<<< HEAD
   undefinedFile: '58P01',
-=======
   undefinedSchema: '3F000',
->>>>>>> ef2bb8b (Have status tell of attempts at locks while they are made)
   duplicateObject: '42710',
   diskFull: '53100',
   tooManyConnections: '53300',

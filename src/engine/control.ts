@@ -1,10 +1,7 @@
 import { z } from 'zod';
 import type { Queryable } from '../db/connect.ts';
-<<<<<<< HEAD
 import { type QualifiedName, quoteName } from '../db/identifier.ts';
-=======
 import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
->>>>>>> ef2bb8b (Have status tell of attempts at locks while they are made)
 import { TandemError } from './errors.ts';
 
 /**
@@ -69,9 +66,6 @@ export async function setWaitingFor(client: Queryable, reason: string | null, ta
   await client.query(`UPDATE ${quoteName(table)} SET waiting_for = $1 WHERE waiting_for IS DISTINCT FROM $1`, [reason]);
 }
 
-<<<<<<< HEAD
-export async function setThrottles(client: Queryable, throttles: Throttles, table = runControl): Promise<void> {
-=======
 const lockAttemptSchema = z.object({
   /** What the locks are for: `The cutover`. */
   purpose: z.string(),
@@ -102,8 +96,7 @@ export async function setLockAttempt(client: Queryable, attempt: Omit<LockAttemp
   }
 }
 
-export async function setThrottles(client: Queryable, throttles: Throttles): Promise<void> {
->>>>>>> ef2bb8b (Have status tell of attempts at locks while they are made)
+export async function setThrottles(client: Queryable, throttles: Throttles, table = runControl): Promise<void> {
   for (const key of throttleKeys) {
     const value = throttles[key];
     if (value === undefined) continue;
