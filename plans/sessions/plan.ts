@@ -22,7 +22,14 @@ import { numberingIndexSql } from './numbering.ts';
 import { sessionsReport } from './report.ts';
 import { resolveMoves } from './resolve.ts';
 import { enumLabels } from './shape.ts';
-import { buildStatements, isNumbered, liveStatements, targetStatements, UNACCENT } from './statements.ts';
+import {
+  buildStatements,
+  isNumbered,
+  liveStatements,
+  targetStatements,
+  UNACCENT,
+  unliveStatements,
+} from './statements.ts';
 import { authStep } from './steps/auth.ts';
 import { indexesStep } from './steps/indexes.ts';
 import { messageFeedbackStep } from './steps/message-feedback.ts';
@@ -92,7 +99,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
       cutoverStep({
         guide: '5',
         live: (moves) => liveStatements(names, moves),
-        unlive: () => planStatements('live-triggers-revert', names, 'live'),
+        unlive: () => unliveStatements(names),
         replaces: isSetByPlan,
         returned: () => planStatements('security-feedback-revert', names, 'live'),
         reopened: (moves) => (isNumbered(moves) ? [numberingIndexSql(names)] : []),

@@ -7,8 +7,8 @@ import { planStatements } from './templates.ts';
 /** How the run notes that it installed the extension. */
 export const UNACCENT = 'extension unaccent';
 
-/** What search and embedding are made of, once the new tables have the live names: in this order. */
-export const SEARCH_FILES = ['search-words', 'search-readings', 'search-candidates', 'search', 'embedding'];
+/** What the search is made of, once the new tables have the live names: in this order. */
+export const SEARCH_FILES = ['search-words', 'search-readings', 'search-candidates', 'search'];
 
 /** Going back drops the extension only where it came with the run. */
 const NOTE_UNACCENT = `INSERT INTO tandem.created_object (name) SELECT '${UNACCENT}'
@@ -39,7 +39,10 @@ export function buildStatements(names: SessionsNames, move: TableMove): string[]
 
 export const isNumbered = (moves: readonly TableMove[]) => moves.some((move) => move.settle.length > 0);
 
-/** What needs the final names: triggers of the new shape, the policies of message_feedback. */
+/**
+ * What needs the final names: triggers of the new shape, the policies of message_feedback, and the relationships for
+ * PostgREST, which finds no foreign key from the moment of the swap on.
+ */
 export function liveStatements(names: SessionsNames, moves: readonly TableMove[]): string[] {
   return [
     ...(isNumbered(moves)
@@ -47,5 +50,14 @@ export function liveStatements(names: SessionsNames, moves: readonly TableMove[]
       : []),
     ...planStatements('live-triggers', names, 'live'),
     ...planStatements('security-feedback', names, 'live'),
+    ...planStatements('embedding', names, 'live'),
+  ];
+}
+
+/** Undoes them, still under the final names. */
+export function unliveStatements(names: SessionsNames): string[] {
+  return [
+    ...planStatements('embedding-revert', names, 'live'),
+    ...planStatements('live-triggers-revert', names, 'live'),
   ];
 }

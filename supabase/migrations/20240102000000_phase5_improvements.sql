@@ -2033,6 +2033,9 @@ grant execute on function "public".search_messages to authenticated, service_rol
 grant execute on function private.search_own, private.search_unbound, private.search_snippet to authenticated, service_role;
 grant execute on function private.search_all to service_role;
 
+-- PostgREST offers the function once it has read the schema again; nobody listens where there is none.
+notify pgrst, 'reload schema';
+
 -- Relationships for PostgREST: select=*,messages(*) on sessions and select=*,sessions(*) on messages. It finds them by
 -- foreign keys, and messages refer to the registry now. With a search_path of their own, as Supabase's linter asks of every
 -- function: so each is called once a row, by its index, where the planner could have put them in their place as a join.

@@ -25,3 +25,5 @@ drop function if exists private.search_spellings;
 drop function if exists private.refresh_search_words;
 drop table if exists private.search_words;
 drop function if exists private.search_deletions;
+
+notify pgrst, 'reload schema';

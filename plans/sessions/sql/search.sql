@@ -338,3 +338,6 @@ $do$;
 grant execute on function {{schema}}.search_messages to authenticated, service_role;
 grant execute on function private.search_own, private.search_unbound, private.search_snippet to authenticated, service_role;
 grant execute on function private.search_all to service_role;
+
+-- PostgREST offers the function once it has read the schema again; nobody listens where there is none.
+notify pgrst, 'reload schema';

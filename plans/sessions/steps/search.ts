@@ -54,13 +54,8 @@ export function searchStep(names: SessionsNames): Step {
       return findings;
     },
     revert: async ({ pool }) => {
-      const [sessions, messages] = [quoteName(names.sessions), quoteName(names.messages)];
       await inTransaction(pool, async (client) => {
         for (const sql of planStatements('search-revert', names, 'live')) await client.query(sql);
-        await client.query(
-          `DROP FUNCTION IF EXISTS ${messages}(${sessions}), ${sessions}(${messages});
-           NOTIFY pgrst, 'reload schema'`,
-        );
       });
     },
   };
