@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { renderGrafanaDashboard } from '../../plans/sessions/keeper/grafana-dashboard.ts';
 import { renderPrometheusRules } from '../../plans/sessions/keeper/prometheus-rules.ts';
 import { packageRoot } from '../db/sql-file.ts';
 import { withMetrics } from './metrics-reference.ts';
@@ -13,3 +14,4 @@ for (const [name, write] of Object.entries(documents)) {
 }
 
 writeFileSync(join(packageRoot(), 'deploy/prometheus/tandem.rules.yml'), renderPrometheusRules());
+writeFileSync(join(packageRoot(), 'deploy/grafana/tandem.json'), renderGrafanaDashboard());
