@@ -68,10 +68,18 @@ export function createPool(databaseUrl: string, options: { max?: number; readOnl
  * `pg` would ask for one, warn that it will stop to, and refuse hosts with an authority of their own.
  */
 function readLikePsql(databaseUrl: string): string {
-  const url = new URL(databaseUrl);
-  if (!['prefer', 'require', 'verify-ca'].includes(url.searchParams.get('sslmode') ?? '')) return databaseUrl;
+  const url = new URL(withHost(databaseUrl));
+  if (!['prefer', 'require', 'verify-ca'].includes(url.searchParams.get('sslmode') ?? '')) return withHost(databaseUrl);
   url.searchParams.set('uselibpqcompat', 'true');
   return url.href;
+}
+
+/**
+ * `postgres://user:password@/app?host=/var/run/postgresql` is how libpq names a server by its socket, and no URL for
+ * everybody else. The host of the query counts.
+ */
+function withHost(databaseUrl: string): string {
+  return databaseUrl.replace(/^(\w+:\/\/[^/?#]*@)(?=[/?#]|$)/, '$1localhost');
 }
 
 // `pg` reads anything else as a path on a host named `base`, and asks that one.
@@ -159,9 +167,9 @@ export function assertWritable({ standby, readOnly }: Omit<ServerState, 'version
 /** `host:port/database` without user and password: what may stand in a message or a log. */
 export function describeUrl(databaseUrl: string): string {
   try {
-    const { hostname, port, pathname, searchParams } = new URL(databaseUrl);
-    const host = hostname || searchParams.get('host') || 'localhost';
-    return `${host}:${port || searchParams.get('port') || '5432'}${decodeURI(pathname)}`;
+    const { hostname, port, pathname, searchParams } = new URL(withHost(databaseUrl));
+    const host = searchParams.get('host') || hostname || 'localhost';
+    return `${host}:${searchParams.get('port') || port || '5432'}${decodeURI(pathname)}`;
   } catch {
     return 'the given address';
   }

@@ -44,6 +44,13 @@ describe('no connection:', () => {
     oneSentence(stderr, 'TD001');
   });
 
+  test('a socket, as libpq names it, is one that nobody listens to', async () => {
+    const url = 'postgresql://app:secret@/app?host=/nowhere/at/all&port=5433';
+    const { code, stderr } = await tandem(['status'], { url });
+    expect(code).toBe(2);
+    expect(oneSentence(stderr, 'TD001')).toContain('No PostgreSQL server answers at /nowhere/at/all:5433/app.');
+  });
+
   test('the server speaks no TLS', async () => {
     // A warning of the driver's would be the process's.
     const { code, stderr } = await inOwnProcess(['status'], { url: `${inject('serverUrl')}?sslmode=require` });
