@@ -19,6 +19,7 @@ import { restoreCommand } from './commands/restore.ts';
 import { restoreDrillCommand } from './commands/restore-drill.ts';
 import { resumeCommand } from './commands/resume.ts';
 import { rollbackCommand } from './commands/rollback.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { serveCommand } from './commands/serve.ts';
 import { statusCommand } from './commands/status.ts';
 import { throttleCommand } from './commands/throttle.ts';
@@ -53,6 +54,7 @@ const commands: readonly AddCommand[] = [
   undoCommand,
   refreshCommand,
   serveCommand,
+  scheduleCommand,
   doctorCommand,
   exportCommand,
   demoCommand,

@@ -15,6 +15,7 @@ export const SqlState = {
   deadlockDetected: '40P01',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
+  invalidSchemaName: '3F000',
   undefinedObject: '42704',
   undefinedFile: '58P01',
   undefinedSchema: '3F000',

@@ -23,6 +23,7 @@ export const errorCodes = {
   TD014: { name: 'transaction_pooler', exit: ExitCode.usage },
   TD016: { name: 'plan_changed', exit: ExitCode.refused },
   TD017: { name: 'unsuitable_table', exit: ExitCode.usage },
+  TD018: { name: 'missing_extension', exit: ExitCode.refused },
   TD020: { name: 'lock_not_obtained', exit: ExitCode.interrupted },
   TD021: { name: 'connection_lost', exit: ExitCode.interrupted },
   TD022: { name: 'interrupted', exit: ExitCode.interrupted },

@@ -7,6 +7,7 @@ import { backlog } from '../../../src/move/change-log.ts';
 import { countQuarantined } from '../../../src/move/quarantine.ts';
 import type { SessionsNames } from '../names.ts';
 import { triggerFindings } from '../stats-findings.ts';
+import { type JobHealth, jobHealth } from './cron-jobs.ts';
 import { type WatchedSettings, watchedChecks } from './doctor-monitoring.ts';
 import { assertMigrated, isInstalled } from './install.ts';
 import { rowSecurity } from './row-security.ts';
@@ -48,7 +49,7 @@ export async function examine(
   );
   if (await isInstalled(pool))
     checks.push(
-      await keeper(pool),
+      ...(await keeper(pool)),
       await archiving(pool),
       ...(settings === null ? [] : await watchedChecks(pool, names, settings)),
     );
@@ -168,17 +169,53 @@ async function age(client: Queryable, names: SessionsNames): Promise<Check> {
   );
 }
 
-async function keeper(client: Queryable): Promise<Check> {
-  const { rows } = await client.query<{ holder: string | null; alive: boolean }>(
-    'SELECT holder, expires_at > now() AS alive FROM keeper.leader',
+async function keeper(client: Queryable): Promise<Check[]> {
+  const { rows } = await client.query<{ holder: string | null; alive: boolean; waiting_for: string | null }>(
+    `SELECT l.holder, l.expires_at > now() AS alive, CASE WHEN c.paused THEN 'paused by \`tandem pause\`' ELSE c.waiting_for END AS waiting_for
+       FROM keeper.leader l, keeper.control c`,
   );
-  const [lease] = rows;
-  if (lease?.alive) return ok('keeper', `${lease.holder} is at work`);
-  return warning(
-    'keeper',
-    'no `tandem serve` is at work',
-    'Start one, or run `tandem archive` and `tandem refresh` by cron.',
-  );
+  const [state] = rows;
+  const jobs = await jobHealth(client);
+  const checks: Check[] = [];
+  if (state?.alive) checks.push(ok('keeper', `${state.holder} is at work`));
+  else if (jobs.some(({ active }) => active)) checks.push(ok('keeper', 'jobs of pg_cron are at work'));
+  else
+    checks.push(
+      warning(
+        'keeper',
+        'no `tandem serve` is at work',
+        'Start one, or run `tandem schedule --pg-cron`, or `tandem archive` and `tandem refresh` by cron.',
+      ),
+    );
+  if (state?.waiting_for)
+    checks.push(
+      warning('throttle', `the archiving waits: ${state.waiting_for}`, '`tandem resume`, or `tandem throttle`.'),
+    );
+  return jobs.length === 0 ? checks : [...checks, schedule(jobs)];
+}
+
+/** An hourly job that has not run for longer than this does not run. */
+const MISSED_HOURS = 26;
+
+function schedule(jobs: readonly JobHealth[]): Check {
+  const list = (some: readonly JobHealth[]) => some.map(({ name }) => name).join(', ');
+  const broken = jobs.filter(({ active, status }) => active && status === 'failed');
+  if (broken[0])
+    return failed(
+      'schedule',
+      `${list(broken)} failed: ${broken[0].message?.trim() ?? 'no reason is given'}`,
+      'cron.job_run_details has each run. Where it cannot connect: cron.use_background_workers, or a line of pg_hba.conf.',
+    );
+  const missed = jobs.filter(({ active, hours }) => active && hours !== null && hours > MISSED_HOURS);
+  if (missed.length > 0)
+    return warning(
+      'schedule',
+      `${list(missed)} did not run for a day`,
+      'Look whether pg_cron runs: pg_stat_activity, the log.',
+    );
+  const off = jobs.filter(({ active }) => !active);
+  if (off.length > 0) return warning('schedule', `${list(off)}: switched off`, 'cron.alter_job(…, active => true).');
+  return ok('schedule', `${jobs.length} jobs of pg_cron`);
 }
 
 async function archiving(client: Queryable): Promise<Check> {

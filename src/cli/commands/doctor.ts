@@ -18,7 +18,7 @@ export function doctorCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('doctor'))
     .summary('what is well, and what is not')
     .description(
-      'Look at the migrated database and say, a line each, what is well and what is not: the migration, indexes, statistics, vacuum, row security, the keeper, archiving, partitions, search, backups, drills, alerts. Reads only. Exit code 1 where a check failed.',
+      'Look at the migrated database and say, a line each, what is well and what is not: the migration, indexes, statistics, vacuum, row security, the keeper and its jobs, archiving, partitions, search, backups, drills, alerts. Reads only. Exit code 1 where a check failed.',
     )
     .option('--json', 'one document');
   withExamples(command, [
