@@ -192,8 +192,12 @@ describe.skipIf(noCli)('tandem export --supabase', () => {
       await hosted.query(renderMigrationFiles()['20231231000000_flat_tables.sql'] ?? '');
       const run = (...args: string[]) =>
         tandem(['export', '--supabase', project.migrations, ...args], { url: hosted.url });
-      expect(await run()).toMatchObject({ code: 2, stderr: expect.stringContaining(name) });
+      expect(await run()).toMatchObject({ code: 3, stderr: expect.stringContaining(name) });
       expect(await readFile(join(project.migrations, name), 'utf8')).toBe('-- mine');
+      const nowhere = await tandem(['export', '--supabase', join(project.migrations, name, 'below')], {
+        url: hosted.url,
+      });
+      expect(nowhere).toMatchObject({ code: 4, stderr: expect.stringContaining('TD042') });
       expect(await run('--force', '--json')).toMatchObject({ code: 0 });
       expect(await readFile(join(project.migrations, name), 'utf8')).toContain('session_status');
     } finally {

@@ -71,11 +71,19 @@ async function write(directory: string, files: Readonly<Record<string, string>>,
   const paths = Object.entries(files).map(([name, sql]) => ({ path: join(directory, name), sql }));
   for (const { path, sql } of force ? [] : paths) {
     if (!existsSync(path) || (await readFile(path, 'utf8')) === sql) continue;
-    throw new TandemError('TD007', `${path} is there, and says something else.`, {
+    throw new TandemError('TD040', `${path} is there, and says something else.`, {
       hint: '--force replaces it. One that was pushed already should stay.',
     });
   }
-  await mkdir(directory, { recursive: true });
-  for (const { path, sql } of paths) await writeFile(path, sql);
+  try {
+    await mkdir(directory, { recursive: true });
+    for (const { path, sql } of paths) await writeFile(path, sql);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TandemError('TD042', `The files cannot be written: ${reason}.`, {
+      hint: 'Name another folder, or one that you may write to.',
+      cause: error,
+    });
+  }
   return paths.map(({ path }) => path);
 }
