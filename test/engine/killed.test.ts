@@ -59,6 +59,15 @@ describe('migrate, killed with SIGKILL', () => {
     expect(catalogDifference(undisturbed.rows, await rowsOf(database.pool))).toEqual([]);
   });
 
+  test('at each step boundary, one after the other, ends as an undisturbed run', async () => {
+    const { steps } = tandemOn(database).plan;
+    // The step's work is committed, and nobody has noted so.
+    for (const { name } of steps) await killAt(database, MIGRATE, step(name, 'done'));
+    await expectCompletion();
+    expect(catalogDifference(undisturbed.catalog, await catalogOf(database.pool))).toEqual([]);
+    expect(catalogDifference(undisturbed.rows, await rowsOf(database.pool))).toEqual([]);
+  });
+
   test('in the middle of the drain, is completed by the same command', async () => {
     const before = await closeGate(database, step('drain', 'running'));
     const program = await startProgram(database.url, MIGRATE);
