@@ -15,7 +15,8 @@ export const securityHeaders = secureHeaders({
     frameAncestors: ["'none'"],
   },
   xFrameOptions: 'DENY',
-  referrerPolicy: 'no-referrer',
+  // With `no-referrer` a browser would keep the origin of the form by which people sign in to itself.
+  referrerPolicy: 'same-origin',
   permissionsPolicy: { camera: [], microphone: [], geolocation: [] },
   // Whether there is TLS in front of this server, and for which names, is not for it to say.
   strictTransportSecurity: false,
