@@ -194,7 +194,10 @@ test('live-triggers-revert takes all of it away, and can run twice', async () =>
   await client.query(render('live-triggers-revert'));
   await client.query(render('live-triggers-revert'));
   expect(
-    await count(client, "pg_trigger WHERE NOT tgisinternal AND (tgname LIKE 'message%' OR tgname LIKE '%truncate')"),
+    await count(
+      client,
+      "pg_trigger WHERE NOT tgisinternal AND (tgname LIKE 'message%' OR tgname IN ('session_key_guard', 'session_keys_truncate'))",
+    ),
   ).toBe(0);
   await client.query(render('live-triggers'));
   await client.query('ROLLBACK');
