@@ -10,6 +10,7 @@ import { measureCopy } from './copy.ts';
 import { measureCutover } from './cutover.ts';
 import { type Databases, databasesOn, serverSettings } from './databases.ts';
 import { measureDrain } from './drain.ts';
+import { measureKeeper } from './keeper.ts';
 import { measureList } from './list.ts';
 import { measureMemory } from './memory.ts';
 import { runUntilReady } from './open-run.ts';
@@ -19,7 +20,7 @@ import { measureVerification } from './verify.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list,statistics' },
+    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list,statistics,keeper' },
     sessions: { type: 'string', default: '500000' },
     repetitions: { type: 'string', default: '7' },
     'pg-bin': { type: 'string' },
@@ -57,6 +58,7 @@ async function measureAll(databases: Databases): Promise<Section> {
   await measure('client', 'the typed client', () => measureClient(databases, repetitions));
   await measure('list', 'a list of active sessions', () => measureList(databases, repetitions));
   await measure('statistics', 'statistics', () => measureStatistics(databases, repetitions));
+  await measure('keeper', 'the keeper while nothing is due', () => measureKeeper(databases));
   return { goals: sections.flatMap((s) => s.goals), figures: sections.flatMap((s) => s.figures) };
 }
 

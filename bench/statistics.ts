@@ -43,7 +43,8 @@ export async function measureStatistics(databases: Databases, repetitions: numbe
 
 const nameOf = (size: string) => `bench_statistics_${size}`;
 
-async function createFilled(databases: Databases, name: string, messages: number): Promise<void> {
+/** The end state, with so many messages of each session. */
+export async function createFilled(databases: Databases, name: string, messages: number): Promise<void> {
   await databases.create(name);
   const client = new pg.Client({ connectionString: databases.urlOf(name) });
   await client.connect();

@@ -136,7 +136,7 @@ export const alertCases: readonly AlertCase[] = [
     [`tandem_migration_phase{${J},phase="draining"}`]: '1x120',
     [`tandem_migration_runner{${J}}`]: '0x120',
     [`tandem_migration_progress_timestamp_seconds{${J}}`]: '0+60x120',
-    [`tandem_throttled{${J},reason="paused"}`]: `${firing ? 0 : 1}x120`,
+    [`tandem_throttled{${J},work="migration",reason="paused"}`]: `${firing ? 0 : 1}x120`,
   })),
   ...twice('TandemQuarantine', '10m', (firing) => ({
     [`tandem_migration_quarantined_rows{${J}}`]: `${firing ? 3 : 0}x10`,

@@ -10,7 +10,7 @@ export const migrationRules: readonly AlertRule[] = [
     name: 'TandemMigrationStuck',
     severity: 'warning',
     holds: 15 * MINUTE,
-    expr: `max by (job) (tandem_migration_phase{phase=~"${WORKING.join('|')}"}) == 1 and on (job) (max by (job) (tandem_migration_runner) == 0 or time() - max by (job) (tandem_migration_progress_timestamp_seconds) > ${t.migrationIdle}) unless on (job) max by (job) (tandem_throttled{reason="paused"}) == 1`,
+    expr: `max by (job) (tandem_migration_phase{phase=~"${WORKING.join('|')}"}) == 1 and on (job) (max by (job) (tandem_migration_runner) == 0 or time() - max by (job) (tandem_migration_progress_timestamp_seconds) > ${t.migrationIdle}) unless on (job) max by (job) (tandem_throttled{work="migration", reason="paused"}) == 1`,
     summary: 'The migration is open, and does not go on',
     find: ({ now, migration }) => {
       const { phase, hasRunner, progressAt, waitingFor } = migration;

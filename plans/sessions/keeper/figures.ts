@@ -26,6 +26,8 @@ export interface KeeperFigures {
   readonly moved: { readonly archived: number; readonly deleted: number; readonly purged: number };
   readonly purgedRows: { readonly sessions: number; readonly messages: number; readonly message_feedback: number };
   readonly holds: number;
+  /** Why archiving is held back now; null while it is not. */
+  readonly waitingFor: string | null;
   /** As of when session_stats is up to date; null where it was never refreshed. */
   readonly statsAsOf: Date | null;
   /** How often it is looked at, by the policy. */
@@ -79,14 +81,17 @@ export function createFigureReader(
 
 type Counts = Pick<
   KeeperFigures,
-  'now' | 'moved' | 'purgedRows' | 'holds' | 'statsAsOf' | 'statsEverySeconds' | 'firing'
+  'now' | 'moved' | 'purgedRows' | 'holds' | 'statsAsOf' | 'statsEverySeconds' | 'firing' | 'waitingFor'
 >;
 
 async function readCounts(client: Queryable): Promise<Counts> {
-  const { rows } = await client.query<Record<string, number> & { now: Date; stats_as_of: Date | null }>(
+  const { rows } = await client.query<
+    Record<string, number> & { now: Date; stats_as_of: Date | null; waiting_for: string | null }
+  >(
     `SELECT now(), r.*, p.*, a.*, (SELECT count(*) FROM keeper.session_holds)::float8 AS holds,
             (SELECT max(started_at) FROM keeper.stats_refreshes WHERE error IS NULL AND ended_at IS NOT NULL) AS stats_as_of,
-            (SELECT extract(epoch FROM refresh_every)::float8 FROM keeper.stats_policy) AS stats_every
+            (SELECT extract(epoch FROM refresh_every)::float8 FROM keeper.stats_policy) AS stats_every,
+            (SELECT waiting_for FROM keeper.control) AS waiting_for
        FROM (SELECT coalesce(sum(archived), 0)::float8 AS archived, coalesce(sum(deleted), 0)::float8 AS deleted,
                     coalesce(sum(purged), 0)::float8 AS purged FROM keeper.archive_runs) r,
             (SELECT count(*)::float8 AS sessions, coalesce(sum(messages), 0)::float8 AS messages,
@@ -102,6 +107,7 @@ async function readCounts(client: Queryable): Promise<Counts> {
     moved: { archived: count('archived'), deleted: count('deleted'), purged: count('purged') },
     purgedRows: { sessions: count('sessions'), messages: count('messages'), message_feedback: count('feedback') },
     holds: count('holds'),
+    waitingFor: row?.waiting_for ?? null,
     statsAsOf: row?.stats_as_of ?? null,
     statsEverySeconds: count('stats_every'),
     firing: { warning: count('warning'), critical: count('critical') },

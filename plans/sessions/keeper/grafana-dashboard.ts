@@ -69,7 +69,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
     graph('Phase', 'none', { '{{phase}}': latest('tandem_migration_phase', 'phase') }),
     graph('Rows copied', 'none', { '{{table}}': latest('tandem_migration_copied_rows', 'table') }),
     graph('Changes not applied yet', 'none', { '{{table}}': latest('tandem_migration_lag_rows', 'table') }),
-    graph('Held back by', 'none', { '{{reason}}': latest('tandem_throttled', 'reason') }),
+    graph('Held back by', 'none', { '{{work}}: {{reason}}': latest('tandem_throttled', 'work, reason') }),
     graph('In quarantine', 'none', { rows: `max(tandem_migration_quarantined_rows{${J}})` }),
   ],
   Keeper: [

@@ -7,6 +7,7 @@ export const transitionNames = ['archived', 'deleted', 'purged'] as const;
 export const purgedTables = ['sessions', 'messages', 'message_feedback'] as const;
 export const movedTables = ['sessions', 'messages'] as const;
 export const severities = ['warning', 'critical'] as const;
+export const throttledWork = ['migration', 'archiving'] as const;
 export const throttleReasons = ['paused', 'max-lag', 'max-wal-rate', 'max-active', 'sql'] as const;
 
 /** The series of the plan `sessions`. */
@@ -191,8 +192,8 @@ export const sessionsMetricDefinitions = {
   throttled: {
     type: 'gauge',
     name: 'tandem_throttled',
-    help: '1 while the migration or archiving is held back for this reason',
-    labels: { reason: throttleReasons },
+    help: '1 while the migration, or archiving, is held back for this reason',
+    labels: { work: throttledWork, reason: throttleReasons },
     of: 'database',
   },
   firing: {

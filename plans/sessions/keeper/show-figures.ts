@@ -6,6 +6,7 @@ import {
   purgedTables,
   type sessionsMetricDefinitions,
   severities,
+  type throttledWork,
   throttleReasons,
   transitionNames,
 } from './metric-definitions.ts';
@@ -61,6 +62,7 @@ function showKeeper(set: SessionsMetricSet, keeper: KeeperFigures): void {
   set.backupSize.set(keeper.backups.lastBytes);
   set.drillSuccess.set(seconds(keeper.backups.lastDrillSuccess));
   set.drillFailure.set(seconds(keeper.backups.lastDrillFailure));
+  showThrottle(set, 'archiving', keeper.waitingFor);
   for (const severity of severities) set.firing.set({ severity }, keeper.firing[severity]);
 }
 
@@ -74,5 +76,9 @@ function showMigration(set: SessionsMetricSet, migration: MigrationFigures): voi
     set.lag.set({ table }, figures?.lag ?? 0);
   }
   set.quarantined.set(migration.quarantined);
-  for (const reason of throttleReasons) set.throttled.set({ reason }, migration.waitingFor?.startsWith(reason) ? 1 : 0);
+  showThrottle(set, 'migration', migration.waitingFor);
+}
+
+function showThrottle(set: SessionsMetricSet, work: (typeof throttledWork)[number], waitingFor: string | null): void {
+  for (const reason of throttleReasons) set.throttled.set({ work, reason }, waitingFor?.startsWith(reason) ? 1 : 0);
 }

@@ -43,6 +43,7 @@ const well: AlertFigures = {
   moved: { archived: 0, deleted: 0, purged: 0 },
   purgedRows: { sessions: 0, messages: 0, message_feedback: 0 },
   holds: 0,
+  waitingFor: null,
   statsAsOf: ago(1.9),
   statsEverySeconds: 60,
   dirtySessions: 0,

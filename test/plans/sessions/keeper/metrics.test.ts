@@ -102,6 +102,7 @@ test('what happens in the database is told, whoever did it', async () => {
   await placeHold(pool, idOf('active', 10), 'a dispute');
   await run(pool, { purgeAfterDays: 150 });
   await pool.query('ANALYZE public.sessions');
+  await pool.query("UPDATE keeper.control SET waiting_for = 'max-active: 30 backends are active, more than 20'");
   await pool.query(`INSERT INTO keeper.backups (host, directory, started_at, ended_at, bytes, error)
     VALUES ('h', 'd', to_timestamp(1000), now(), 77, NULL), ('h', 'd', to_timestamp(2000), now(), NULL, 'full')`);
   await pool.query(
@@ -122,6 +123,8 @@ test('what happens in the database is told, whoever did it', async () => {
     drill: said('tandem_restore_drill_last_success_timestamp_seconds'),
     probes: said('tandem_search_probe_duration_seconds_count{language="de"}'),
     pending: said('tandem_search_index_pending_pages'),
+    throttled: said('tandem_throttled{work="archiving",reason="max-active"}'),
+    paused: said('tandem_throttled{work="archiving",reason="paused"}'),
     up: said('tandem_database_up'),
   }).toEqual({
     holds: 1,
@@ -135,6 +138,8 @@ test('what happens in the database is told, whoever did it', async () => {
     drill: 3000,
     probes: 1,
     pending: 0,
+    throttled: 1,
+    paused: 0,
     up: 1,
   });
 });
