@@ -53,6 +53,15 @@ test('a stricter plan file is put into force only by the number of sessions that
   await rm(directory, { recursive: true });
 });
 
+test('refresh folds and refreshes, and counts every session anew where it is asked to', async () => {
+  expect(await json('refresh', '--json')).toMatchObject({ mode: 'concurrent', rows: 3, recount: null });
+  await database.pool.query('DELETE FROM private.session_rollup WHERE session_id = $1', [idOf('active', 3)]);
+  const recounted = await on('refresh', '--recount');
+  expect(recounted).toMatchObject({ code: 0, stdout: expect.stringContaining('1 had wrong figures') });
+  expect(recounted.stdout).toContain('session_stats: 3 rows');
+  expect(await json('refresh', '--recount', '--json')).toMatchObject({ recount: { sessions: 30, drifted: 0 } });
+});
+
 test('pause and throttle hold the keeper back where no run is open', async () => {
   expect(await on('pause')).toMatchObject({ code: 3 });
   await on('hold');
