@@ -116,10 +116,11 @@ async function walReason(pool: Pool, limit: number | null, walRate: WalRate): Pr
 
 async function activeReason(pool: Pool, limit: number | null): Promise<string | null> {
   if (limit === null) return null;
+  // Of sessions that are another role's, a role without pg_monitor is not even told that they are clients.
   const { rows } = await pool.query<{ active: number; hidden: number }>(
-    `SELECT count(*) FILTER (WHERE state = 'active' AND application_name <> 'tandem')::int AS active,
-            count(*) FILTER (WHERE state IS NULL)::int AS hidden
-       FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'`,
+    `SELECT count(*) FILTER (WHERE state = 'active' AND backend_type = 'client backend' AND application_name <> 'tandem')::int AS active,
+            count(*) FILTER (WHERE backend_type IS NULL AND usesysid IS NOT NULL)::int AS hidden
+       FROM pg_catalog.pg_stat_activity`,
   );
   const row = rows[0];
   if (!row || row.hidden > 0) return 'max-active cannot be read: the role needs pg_monitor';

@@ -66,7 +66,7 @@ describe('migrate, killed with SIGKILL', () => {
     await expectCompletion();
     expect(catalogDifference(undisturbed.catalog, await catalogOf(database.pool))).toEqual([]);
     expect(catalogDifference(undisturbed.rows, await rowsOf(database.pool))).toEqual([]);
-  });
+  }, 300_000);
 
   test('in the middle of the drain, is completed by the same command', async () => {
     const before = await closeGate(database, step('drain', 'running'));
