@@ -23,6 +23,7 @@ import { scheduleCommand } from './commands/schedule.ts';
 import { serveCommand } from './commands/serve.ts';
 import { statusCommand } from './commands/status.ts';
 import { throttleCommand } from './commands/throttle.ts';
+import { unarchiveCommand } from './commands/unarchive.ts';
 import { undoCommand } from './commands/undo.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { Terminal } from './terminal.ts';
@@ -52,6 +53,7 @@ const commands: readonly AddCommand[] = [
   holdCommand,
   releaseCommand,
   undoCommand,
+  unarchiveCommand,
   refreshCommand,
   serveCommand,
   scheduleCommand,

@@ -62,7 +62,9 @@ export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
     emit: (event) => event.event === 'throttle' && onThrottle?.(event.reason),
   });
   try {
-    for (const transition of transitions(await readPolicy(pool))) await drain(options, run, transition, pacer.wait);
+    const policy = await readPolicy(pool);
+    for (const transition of transitions(policy))
+      await drain(options, run, transition, policy.archiveDirectory, pacer.wait);
     await pool.query('SELECT keeper.forget_moves($1)', [MOVES_A_SWEEP]);
   } catch (error) {
     await endRun(pool, run, error instanceof Error ? error.message : String(error));
@@ -71,7 +73,13 @@ export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
   return endRun(pool, run, null);
 }
 
-async function drain(options: ArchiveOptions, run: number, transition: Transition, wait: () => Promise<void>) {
+async function drain(
+  options: ArchiveOptions,
+  run: number,
+  transition: Transition,
+  directory: string | null,
+  wait: () => Promise<void>,
+) {
   let size = FIRST_BATCH;
   let since = '-infinity';
   for (let attempt = 1; ; ) {
@@ -83,7 +91,7 @@ async function drain(options: ArchiveOptions, run: number, transition: Transitio
     const startedAt = performance.now();
     let batch: Batch;
     try {
-      batch = await oneBatch(options, run, transition, since, size);
+      batch = await oneBatch(options, run, transition, directory, since, size);
     } catch (error) {
       if (!isPassing(error) || attempt >= MAX_ATTEMPTS) throw error;
       // Somebody else was at the same rows: fewer of them are less in the way.
@@ -107,15 +115,16 @@ function isPassing(error: unknown): boolean {
 }
 
 async function oneBatch(
-  { pool, fence }: ArchiveOptions,
+  { pool, names, fence }: ArchiveOptions,
   run: number,
   { name }: Transition,
+  directory: string | null,
   since: string,
   size: number,
 ): Promise<Batch> {
   return inTransaction(pool, async (client) => {
     await fence?.(client);
-    if (name === 'purged') return purgeBatch(client, run, since, size);
+    if (name === 'purged') return purgeBatch(client, names, directory, { run, since, size });
     const { rows } = await client.query<Batch>(
       `SELECT taken::float8 AS taken, moved::float8 AS moved, reached::text AS reached
          FROM keeper.move_batch($1, $2, $3, $4)`,
