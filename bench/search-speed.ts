@@ -1,5 +1,6 @@
 import type { Client, Pool } from '../src/db/connect.ts';
 import { createRandom } from '../src/demo/random.ts';
+import { backendCpu } from './backend-cpu.ts';
 import { median, medianRatio, milliseconds } from './measure.ts';
 import { misspell } from './misspell.ts';
 import type { Section } from './report.ts';
@@ -79,13 +80,14 @@ async function createRecipe(client: Client): Promise<void> {
   await client.query('VACUUM (ANALYZE) public.messages, public.recipe, public.sessions');
 }
 
-async function measureReaders(
+export async function measureReaders(
   client: Client,
   users: { heavy: string; median: string },
   repetitions: number,
 ): Promise<Section> {
   const goals: Section['goals'][number][] = [];
   const figures: Section['figures'][number][] = [];
+  const cpu = await backendCpu(client);
   for (const [reader, user, limit] of [
     ['the user with most messages', users.heavy, 10],
     ['a user with 40 messages', users.median, 1.5],
@@ -95,6 +97,7 @@ async function measureReaders(
     await client.query("SELECT pg_catalog.set_config('request.jwt.claim.sub', $1, false)", [user ?? '']);
     await client.query(`SET ROLE ${user === null ? 'service_role' : 'authenticated'}`);
     const every: number[] = [];
+    const onCpu: number[] = [];
     const [mine, recipes]: [number[], number[]] = [[], []];
     for (const kind of kinds) {
       const times: number[] = [];
@@ -102,7 +105,9 @@ async function measureReaders(
         const ask = () => client.query('SELECT * FROM public.search_messages($1, typing => $2)', [query, kind.typing]);
         await ask();
         for (let round = 0; round < repetitions; round++) {
+          const before = cpu();
           const time = await milliseconds(ask);
+          onCpu.push(cpu() - before);
           times.push(time);
           if (user !== users.heavy || !kind.inRecipe) continue;
           mine.push(time);
@@ -114,6 +119,8 @@ async function measureReaders(
       figures.push({ what: `${reader}, ${kind.name}: p95`, measured: percentile(times, 95), unit: 'ms' });
     }
     await client.query('RESET ROLE');
+    figures.push({ what: `${reader}, on a processor: median`, measured: median(onCpu), unit: 'ms' });
+    figures.push({ what: `${reader}, on a processor: p95`, measured: percentile(onCpu, 95), unit: 'ms' });
     goals.push({
       what: `search of ${reader}, p95`,
       measured: percentile(every, 95),

@@ -116,10 +116,11 @@ begin
     ) then
       select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
         select m.id, count(*) over () as matches from (
-          -- As an array: only the text index can serve that.
+          -- As an array: only the text index can serve that. Nor may the time be a condition for an index: the planner cannot know
+          -- how far back since is, and would read all of an index to combine it with the other.
           select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
            where array[n.{{messages.user_id}}] @> array[request.reader] and n.content_search @@ request.in_any_language
-             and n.{{messages.created_at}} >= since
+             and (request.since is null or n.{{messages.created_at}} >= request.since)
              and (clock_timestamp() < request.deadline or private.search_out_of_time())
              and n.content_search @@ case n.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
              and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
@@ -154,7 +155,8 @@ begin
     select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
       select m.id, count(*) over () as matches from (
         select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
-         where n.content_search @@ request.in_any_language and n.{{messages.created_at}} >= since
+         where n.content_search @@ request.in_any_language
+           and (request.since is null or n.{{messages.created_at}} >= request.since)
            and (clock_timestamp() < request.deadline or private.search_out_of_time())
            and n.content_search @@ case n.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
            and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
