@@ -71,9 +71,11 @@ begin
       round(wal_rate / 1048576), round(control.max_wal_rate / 1048576));
   end if;
   if control.max_active is not null then
-    select count(*) filter (where a.state is null) as hidden,
-           count(*) filter (where a.state = 'active' and a.application_name <> 'tandem' and a.pid <> pg_backend_pid()) as active
-      into measure from pg_catalog.pg_stat_activity a where a.backend_type = 'client backend';
+    -- Of sessions that are another role's, a role without pg_monitor is not even told that they are clients.
+    select count(*) filter (where a.backend_type is null and a.usesysid is not null) as hidden,
+           count(*) filter (where a.state = 'active' and a.backend_type = 'client backend' and a.application_name <> 'tandem'
+                              and a.pid <> pg_backend_pid()) as active
+      into measure from pg_catalog.pg_stat_activity a;
     if measure.hidden > 0 then
       return 'max-active cannot be read: the role needs pg_monitor';
     elsif measure.active > control.max_active then

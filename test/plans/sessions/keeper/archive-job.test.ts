@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { acquireLease, releaseLease } from '../../../../src/keeper/lease.ts';
+import { useRoles } from '../../../engine/roles.ts';
 import { useDatabase } from '../../../support/database.ts';
 import { refusal } from '../fixtures.ts';
 import { idleSessions, idOf, pidOf, statuses, statusOf, untilWaitsFor, usePolicy } from './keeping.ts';
 
+const roles = useRoles({ runner: 'NOLOGIN' });
 const database = useDatabase(idleSessions);
 const query = (sql: string, values: unknown[] = []) => database.pool.query(sql, values);
 const call = () => query('CALL keeper.archive()');
@@ -98,6 +100,17 @@ test.each([
   ]);
   await call();
   expect(await lastRun()).toMatchObject({ archived: 6, note: null });
+});
+
+test('is held back where the role may not see what the sessions of others do', async () => {
+  await usePolicy(database.pool);
+  await query(`UPDATE keeper.control SET max_active = 1000; GRANT USAGE ON SCHEMA keeper TO ${roles.runner};
+    GRANT SELECT ON keeper.control TO ${roles.runner}; GRANT EXECUTE ON FUNCTION keeper.held_back TO ${roles.runner}`);
+  await database.connect();
+  const runner = await database.connect();
+  await runner.query(`SET ROLE ${roles.runner}`);
+  const { rows } = await runner.query('SELECT keeper.held_back(0) AS reason');
+  expect(rows).toEqual([{ reason: 'max-active cannot be read: the role needs pg_monitor' }]);
 });
 
 test('purges nothing where the policy wants files, and goes on with the rest', async () => {
