@@ -8,6 +8,7 @@ import { packageRoot } from '../src/db/sql-file.ts';
 import { measureClient } from './client.ts';
 import { measureCopy } from './copy.ts';
 import { measureCutover } from './cutover.ts';
+import { measureDashboard } from './dashboard.ts';
 import { type Databases, databasesOn, serverSettings } from './databases.ts';
 import { measureDrain } from './drain.ts';
 import { measureKeeper } from './keeper.ts';
@@ -20,7 +21,7 @@ import { measureVerification } from './verify.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list,statistics,keeper' },
+    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list,statistics,keeper,dashboard' },
     sessions: { type: 'string', default: '500000' },
     repetitions: { type: 'string', default: '7' },
     'pg-bin': { type: 'string' },
@@ -59,6 +60,7 @@ async function measureAll(databases: Databases): Promise<Section> {
   await measure('list', 'a list of active sessions', () => measureList(databases, repetitions));
   await measure('statistics', 'statistics', () => measureStatistics(databases, repetitions));
   await measure('keeper', 'the keeper while nothing is due', () => measureKeeper(databases));
+  await measure('dashboard', 'the dashboard', () => measureDashboard(databases, sizes.large.sessions, repetitions));
   return { goals: sections.flatMap((s) => s.goals), figures: sections.flatMap((s) => s.figures) };
 }
 

@@ -14,19 +14,30 @@ export function useData<T>(read: () => Promise<T>, topics: readonly Topic[], key
   const [value, setValue] = useState<T | undefined>(undefined);
   const [problem, setProblem] = useState<Problem | null>(null);
   const asked = useRef(0);
+  /** The newest answer that is shown: an older one that comes late is dropped, but not one that comes first. */
+  const shown = useRef(0);
   // `key` stands for what `read` depends on.
   const reload = useCallback(() => {
     const mine = ++asked.current;
+    const isNews = () => {
+      if (mine <= shown.current) return false;
+      shown.current = mine;
+      return true;
+    };
     read().then(
       (answer) => {
-        if (mine !== asked.current) return;
+        if (!isNews()) return;
         setValue(() => answer);
         setProblem(null);
       },
-      (error: unknown) => mine === asked.current && setProblem(problemIn(error)),
+      (error: unknown) => isNews() && setProblem(problemIn(error)),
     );
   }, [key]);
-  useEffect(reload, [reload]);
+  // What was asked with another key is no answer any more.
+  useEffect(() => {
+    shown.current = asked.current;
+    reload();
+  }, [reload]);
   useChanges(topics, reload);
   return { value, problem, reload };
 }

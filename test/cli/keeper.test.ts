@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { flat } from '../plans/sessions/fixtures.ts';
 import { idleSessions, idOf, statusOf } from '../plans/sessions/keeper/keeping.ts';
 import { createTestDatabase, useDatabase } from '../support/database.ts';
@@ -105,5 +105,28 @@ test('before the migration, the keeper refuses', async () => {
     code: 3,
     stderr: expect.stringContaining('is not partitioned by status yet'),
   });
+  await flatDatabase.drop();
+});
+
+test('serve may be there before the migration: the keeper begins with the cutover, and rests after a rollback', async () => {
+  const flatDatabase = await createTestDatabase(flat);
+  const serving = await startTandem(['serve', '--listen', '127.0.0.1:0'], { url: flatDatabase.url });
+  await serving.untilPrinted('"event":"listening"');
+  const [listening] = eventsOf(serving.printed());
+  const phase = async () => Object(await (await fetch(`${listening?.['url']}/api/overview`)).json()).phase;
+  expect(await phase()).toBe('none');
+  expect(serving.printed()).not.toContain('"leader"');
+  expect(await tandem(['migrate', '--yes'], { url: flatDatabase.url })).toMatchObject({ code: 0 });
+  await serving.untilPrinted('"event":"leader"');
+  expect(await phase()).toBe('baking');
+  // While the keeper brings the retired tables up to date, it holds the run for a moment.
+  await vi.waitFor(
+    async () => expect(await tandem(['rollback', '--yes'], { url: flatDatabase.url })).toMatchObject({ code: 0 }),
+    { timeout: 60_000 },
+  );
+  await serving.untilPrinted('"event":"rolled back"');
+  expect(await phase()).toBe('rolled_back');
+  serving.process.kill('SIGTERM');
+  expect(await serving.ended).toMatchObject({ code: 0 });
   await flatDatabase.drop();
 });

@@ -77,9 +77,12 @@ export async function violations(page: Page): Promise<string[]> {
   );
 }
 
+/** Those that the documents show. */
+const SHOWN = ['overview', 'overview-phone-dark', 'migration', 'partitions'];
+
 /** Written only where the documents are. */
 export async function screenshot(page: Page, name: string): Promise<void> {
-  if (!process.env.TANDEM_WRITE_DOCS) return;
+  if (!process.env.TANDEM_WRITE_DOCS || !SHOWN.includes(name)) return;
   const folder = join(packageRoot(), 'docs', 'images');
   await mkdir(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' });

@@ -57,7 +57,6 @@ describe.skipIf(!chromiumPath)('the migration', () => {
 
     await page.getByRole('heading', { name: 'Migrate under way' }).waitFor();
     await page.getByRole('progressbar', { name: 'Rows of public.messages that are copied' }).waitFor();
-    await screenshot(page, 'migration-copying');
     await page.getByText('Everything stands ready for the cutover.').waitFor({ timeout: 60_000 });
     await page
       .getByText(/^\d+,\d{3} of \d+,\d{3}$/)
@@ -94,7 +93,6 @@ describe.skipIf(!chromiumPath)('the migration', () => {
     await page.setViewportSize({ width: 360, height: 780 });
     expect(await violations(page)).toEqual([]);
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-    await screenshot(page, 'migration-phone-dark');
     await page.setViewportSize({ width: 1280, height: 1000 });
 
     await confirm(page, 'Roll back …', 'lessons');

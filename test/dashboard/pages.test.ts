@@ -37,7 +37,7 @@ describe.skipIf(!chromiumPath)('pages', () => {
     await page.getByRole('heading', { level: 1, name: title }).waitFor();
     await page.getByText(text).first().waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
-    const name = path === '/' ? 'overview' : path.slice(1).replace(/\/.*/, '-one');
+    const name = { '/': 'overview', '/partitions': 'partitions' }[path] ?? '';
     await screenshot(page, name);
     expect(await violations(page)).toEqual([]);
 

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { Scroll } from './scroll.tsx';
 
@@ -29,39 +29,15 @@ export function Chart({ caption, times, lines, format, time = true, height = 220
   useEffect(() => {
     const element = box.current;
     if (element === null || times.length === 0) return;
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name: string) => style.getPropertyValue(name).trim();
-    const axis = { stroke: resolved(element, '--quiet'), grid: { stroke: resolved(element, '--line'), width: 1 } };
-    const chart = new uPlot(
-      {
-        width: element.clientWidth,
-        height,
-        scales: { x: { time } },
-        legend: { show: lines.length > 1 },
-        cursor: { drag: { x: false, y: false } },
-        series: [
-          {},
-          ...lines.map((line) => ({
-            label: line.label,
-            stroke: resolved(element, `--series-${line.colour}`),
-            width: 2,
-            points: { show: times.length < 40 },
-            value: (_: uPlot, value: number | null) => (value === null ? '–' : format(value)),
-          })),
-        ],
-        axes: [
-          { ...axis, font: `12px ${colour('--font')}` },
-          { ...axis, size: 72, font: `12px ${colour('--font')}`, values: (_, ticks) => ticks.map(format) },
-        ],
-      },
-      [[...times], ...lines.map((line) => [...line.values])],
-      element,
-    );
-    const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height }));
-    observer.observe(element);
+    let unmount: (() => void) | null = null;
+    let gone = false;
+    // Half of the program, and of no use to pages without a chart.
+    void import('uplot').then(({ default: Plot }) => {
+      if (!gone) unmount = draw(Plot, element, { times, lines, format, time, height });
+    });
     return () => {
-      observer.disconnect();
-      chart.destroy();
+      gone = true;
+      unmount?.();
     };
   }, [times, lines, theme, height, time]);
   return (
@@ -76,6 +52,43 @@ export function Chart({ caption, times, lines, format, time = true, height = 220
       )}
     </figure>
   );
+}
+
+function draw(
+  Plot: typeof uPlot,
+  element: HTMLElement,
+  { times, lines, format, time, height }: Required<Omit<ChartProps, 'caption'>>,
+): () => void {
+  const font = `12px ${getComputedStyle(element).fontFamily}`;
+  const axis = { font, stroke: resolved(element, '--quiet'), grid: { stroke: resolved(element, '--line'), width: 1 } };
+  const chart = new Plot(
+    {
+      width: element.clientWidth,
+      height,
+      scales: { x: { time } },
+      legend: { show: lines.length > 1 },
+      cursor: { drag: { x: false, y: false } },
+      series: [
+        {},
+        ...lines.map((line) => ({
+          label: line.label,
+          stroke: resolved(element, `--series-${line.colour}`),
+          width: 2,
+          points: { show: times.length < 40 },
+          value: (_: uPlot, value: number | null) => (value === null ? '–' : format(value)),
+        })),
+      ],
+      axes: [axis, { ...axis, size: 72, values: (_, ticks) => ticks.map(format) }],
+    },
+    [[...times], ...lines.map((line) => [...line.values])],
+    element,
+  );
+  const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height }));
+  observer.observe(element);
+  return () => {
+    observer.disconnect();
+    chart.destroy();
+  };
 }
 
 const SHOWN = 60;
