@@ -3,9 +3,10 @@ import { sessionsConfigSchema } from '../plans/sessions/config.ts';
 import { sessionsPlan } from '../plans/sessions/plan.ts';
 import { inTransaction } from '../src/db/connect.ts';
 import type { Emit } from '../src/engine/events.ts';
-import { assertNotBlocked, migrate, stepContext } from '../src/engine/migrate.ts';
+import { assertNotBlocked, migrate } from '../src/engine/migrate.ts';
 import { createState, insertRun, maybeLatestRun } from '../src/engine/run-state.ts';
 import type { RunOptions, Step, StepContext } from '../src/engine/step.ts';
+import { stepContext } from '../src/engine/step-context.ts';
 import { defaultCutoverLimits } from '../src/move/cutover.ts';
 
 export const plan = sessionsPlan(sessionsConfigSchema.parse({}));

@@ -2,13 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
-import { isConnectionLoss } from '../db/sqlstate.ts';
-import type { TableMove } from '../move/table-move.ts';
 import { collectFindings } from './check.ts';
 import { readControl, requestCutover, setThrottles, type Throttles } from './control.ts';
 import { TandemError } from './errors.ts';
 import type { Emit, Finding, Phase } from './events.ts';
-import { createPacer } from './pacer.ts';
 import { assertPrivileges } from './privileges.ts';
 import { catchUpRetired } from './retired.ts';
 import {
@@ -21,14 +18,13 @@ import {
   listSteps,
   maybeLatestRun,
   type Run,
-  setAttachments,
   setMoves,
-  setPhase,
-  setStepState,
 } from './run-state.ts';
+import { runStep } from './run-step.ts';
 import { withRunnerLock } from './runner-lock.ts';
 import { assertSourcesUnaltered } from './source-shape.ts';
-import type { Plan, RunOptions, Step, StepContext } from './step.ts';
+import type { Plan, RunOptions, StepContext } from './step.ts';
+import { stepContext } from './step-context.ts';
 
 export interface MigrateOptions {
   readonly pool: Pool;
@@ -201,38 +197,6 @@ function planChanged(detail?: string): TandemError {
   });
 }
 
-export function stepContext(pool: Pool, run: Run, options: RunOptions, emit: Emit, signal: AbortSignal): StepContext {
-  let moves: readonly TableMove[] = run.settings.moves;
-  const pacer = createPacer({ pool, emit, signal });
-  return {
-    pool,
-    get moves() {
-      return moves;
-    },
-    options,
-    emit,
-    signal,
-    pace: () => pacer.wait(),
-    setPhase: async (phase, client) => {
-      await setPhase(client ?? pool, run, phase);
-      // In somebody else's transaction it is not true before the commit, which they tell.
-      if (client === undefined) emit({ event: 'phase', phase });
-    },
-    setMoves: async (completed) => {
-      await setMoves(pool, run, completed);
-      moves = completed;
-    },
-    recordAttachments: (attachments, client) => setAttachments(client ?? pool, run, attachments),
-    recordCutover: async (lockMs, attempts) => {
-      await pool.query('UPDATE tandem.run SET cutover_lock_ms = $2, cutover_attempts = $3 WHERE id = $1', [
-        run.id,
-        lockMs,
-        attempts,
-      ]);
-    },
-  };
-}
-
 /** How often the log is drained while the cutover is postponed, and the request for it is looked for. */
 const POSTPONED_DRAIN_MS = 1000;
 
@@ -248,87 +212,4 @@ async function drainUntilCutover(context: StepContext, plan: Plan): Promise<void
     await sleep(POSTPONED_DRAIN_MS, undefined, { signal: context.signal }).catch(() => undefined);
   }
   await requestCutover(context.pool, false);
-}
-
-async function runStep(context: StepContext, run: Run, step: Step): Promise<void> {
-  const { pool, emit, signal } = context;
-  if (signal.aborted)
-    throw new TandemError('TD022', `Stopped before step \`${step.name}\`.`, {
-      hint: 'Run the same command again to go on.',
-    });
-  const describe = { event: 'step', name: step.name, guide: step.guide, title: step.title } as const;
-  const startedAt = performance.now();
-  await setStepState(pool, run, step.name, 'running');
-  emit({ ...describe, state: 'running' });
-  try {
-    const latest = await maybeLatestRun(pool);
-    if (latest && latest.phase !== step.phase && latest.phase !== 'baking') await context.setPhase(step.phase);
-    if (latest?.phase !== 'baking') {
-      const warnings = await assertSourcesUnaltered(pool, context.moves);
-      // Said once, where it still can be acted upon.
-      if (step.name === 'cutover') for (const warning of warnings) emit({ event: 'finding', ...warning });
-    }
-    const detail = await orWhatWasAltered(context, async () => {
-      const done = await step.apply(context);
-      await assertStepHolds(context, step);
-      return done;
-    });
-    // Recorded before it is told: whoever hears of it may ask the database at once.
-    await setStepState(pool, run, step.name, 'done', detail ?? null);
-    emit({
-      ...describe,
-      state: 'done',
-      elapsed_ms: Math.round(performance.now() - startedAt),
-      ...(detail ? { detail } : {}),
-    });
-  } catch (error) {
-    // The connection may be the very thing that failed: the first error is the one to report.
-    await setStepState(pool, run, step.name, 'failed', error instanceof Error ? error.message : String(error)).catch(
-      () => undefined,
-    );
-    emit({ ...describe, state: 'failed' });
-    throw error;
-  }
-}
-
-/** A step that fails because a live table is not what it was says so, and not what came of it. */
-async function orWhatWasAltered<T>(context: StepContext, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const known = error instanceof TandemError && ['TD021', 'TD022', 'TD027'].includes(error.code);
-    if (known || isConnectionLoss(error)) throw error;
-    const altered = await whatWasAltered(context);
-    if (!(altered instanceof TandemError)) throw error;
-    throw new TandemError(altered.code, altered.message, {
-      ...(altered.hint === undefined ? {} : { hint: altered.hint }),
-      detail: error instanceof Error ? error.message : String(error),
-      cause: error,
-    });
-  }
-}
-
-async function whatWasAltered({ pool, moves }: StepContext): Promise<unknown> {
-  try {
-    if ((await maybeLatestRun(pool))?.phase !== 'baking') await assertSourcesUnaltered(pool, moves);
-    return null;
-  } catch (altered) {
-    return altered;
-  }
-}
-
-async function assertStepHolds(context: StepContext, step: Step): Promise<void> {
-  const problems = await step.verify(context);
-  for (const problem of problems) context.emit({ event: 'finding', ...problem });
-  const blocking = problems.filter((p) => p.severity === 'blocks');
-  if (blocking.length === 0) return;
-  throw new TandemError(
-    'TD030',
-    `Step \`${step.name}\` did not verify: ${blocking[0]?.subject}: ${blocking[0]?.message}`,
-    {
-      hint:
-        blocking[0]?.hint ?? 'The live tables serve as before. Look at the difference; `tandem rollback` goes back.',
-      detail: blocking.map((p) => `${p.subject}: ${p.message}`).join('\n'),
-    },
-  );
 }

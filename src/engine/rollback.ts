@@ -4,7 +4,6 @@ import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { assertHeldByRetired } from './held-by-retired.ts';
 import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
-import { stepContext } from './migrate.ts';
 import { catchUpRetired } from './retired.ts';
 import {
   assertNotRestoring,
@@ -20,6 +19,7 @@ import {
 } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
 import type { Plan, RunOptions } from './step.ts';
+import { stepContext } from './step-context.ts';
 
 /**
  * Goes back to the flat tables, before or after cutover: the steps' `revert` in reverse order. After cutover the first

@@ -9,7 +9,6 @@ import { awaitsTruncate, differencesAsFindings, type TableVerification, verifyRo
 import { acceptPresent } from './accept-present.ts';
 import { TandemError } from './errors.ts';
 import type { Emit, Finding, Phase } from './events.ts';
-import { stepContext } from './migrate.ts';
 import type { ReportContext, ReportOptions, ReportSection } from './report.ts';
 import { catchUpRetiredIfFree } from './retired.ts';
 import {
@@ -22,6 +21,7 @@ import {
   type Run,
 } from './run-state.ts';
 import type { Plan, RunOptions } from './step.ts';
+import { stepContext } from './step-context.ts';
 
 export interface VerifyResult {
   readonly ok: boolean;

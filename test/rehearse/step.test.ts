@@ -65,7 +65,7 @@ test('a rehearsal that cannot be made is told, and the run goes on', async () =>
   const client = await database.connect();
   await client.query('ALTER TABLE tandem.messages_target RENAME TO gone');
   const step = plan.steps.find(({ name }) => name === 'rehearse');
-  const { stepContext } = await import('../../src/engine/migrate.ts');
+  const { stepContext } = await import('../../src/engine/step-context.ts');
   const { maybeLatestRun } = await import('../../src/engine/run-state.ts');
   const latest = await maybeLatestRun(database.pool);
   if (!step || !latest) throw new Error('There is no run.');
