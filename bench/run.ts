@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { createPool } from '../src/db/connect.ts';
 import { startLocalServer } from '../src/db/local-server.ts';
 import { packageRoot } from '../src/db/sql-file.ts';
+import { measureArchiving } from './archive.ts';
 import { measureClient } from './client.ts';
 import { measureCopy } from './copy.ts';
 import { measureCutover } from './cutover.ts';
@@ -21,7 +22,10 @@ import { measureVerification } from './verify.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'memory,copy,verify,drain,cutover,client,list,statistics,keeper,dashboard' },
+    only: {
+      type: 'string',
+      default: 'memory,copy,verify,drain,cutover,client,list,statistics,keeper,dashboard,archive',
+    },
     sessions: { type: 'string', default: '500000' },
     repetitions: { type: 'string', default: '7' },
     'pg-bin': { type: 'string' },
@@ -61,6 +65,7 @@ async function measureAll(databases: Databases): Promise<Section> {
   await measure('statistics', 'statistics', () => measureStatistics(databases, repetitions));
   await measure('keeper', 'the keeper while nothing is due', () => measureKeeper(databases));
   await measure('dashboard', 'the dashboard', () => measureDashboard(databases, sizes.large.sessions, repetitions));
+  await measure('archive', 'archiving under clients', () => measureArchiving(databases, repetitions));
   return { goals: sections.flatMap((s) => s.goals), figures: sections.flatMap((s) => s.figures) };
 }
 
