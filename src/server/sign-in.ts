@@ -97,6 +97,9 @@ function signInPage(problem: string | null) {
         <title>Sign in · Tandem</title>
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="/assets/page.css" />
+        <link rel="stylesheet" href="/assets/frame.css" />
+        <link rel="stylesheet" href="/assets/controls.css" />
+        <link rel="stylesheet" href="/assets/narrow.css" />
       </head>
       <body class="sign-in">
         <main>
