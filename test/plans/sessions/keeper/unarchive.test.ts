@@ -39,9 +39,8 @@ const everything = () =>
 
 test('what was purged comes back as it was, value by value', async () => {
   await query(`
-    ALTER TABLE public.sessions ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY,
-      ADD COLUMN until timestamptz DEFAULT 'infinity', ADD COLUMN kind char(5) DEFAULT 'a';
-    ALTER TABLE public.messages ADD COLUMN nothing jsonb DEFAULT 'null', ADD COLUMN none jsonb, ADD COLUMN spelt json DEFAULT '{"b":1,  "a":2}',
+    ALTER TABLE public.sessions ADD COLUMN until timestamptz DEFAULT 'infinity', ADD COLUMN kind char(5) DEFAULT 'a';
+    ALTER TABLE public.messages ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY, ADD COLUMN nothing jsonb DEFAULT 'null', ADD COLUMN none jsonb, ADD COLUMN spelt json DEFAULT '{"b":1,  "a":2}',
       ADD COLUMN score numeric DEFAULT 'NaN', ADD COLUMN ratio float8 DEFAULT 0.1 + 0.2, ADD COLUMN bytes bytea DEFAULT '\\x00ff',
       ADD COLUMN bits bit(3) DEFAULT '101', ADD COLUMN tags text[] DEFAULT '{"a,b",NULL,"null"}',
       ADD COLUMN "odd ""name" text GENERATED ALWAYS AS (upper(content)) STORED`);
