@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
 import { quoteIdent, quoteName } from '../db/identifier.ts';
+import { isDataError, sqlStateOf } from '../db/sqlstate.ts';
 import { type Direction, fromClause } from './direction.ts';
 import { BEGIN } from './drain.ts';
 
@@ -12,17 +13,27 @@ import { BEGIN } from './drain.ts';
  *     INSERT INTO changes (k1) SELECT … FROM (SELECT … FROM source s) a FULL JOIN target t ON … WHERE one is missing, or differs
  *
  * Values are compared as text, in which some are told apart that are equal (1.0, 1.00): a key too many is a row drained
- * for nothing.
+ * for nothing. Where a value cannot be read as the other side's at all (a number too large for its type), every key is
+ * logged: the drain sets such a row aside and says which, and what is not seen here would not be found by it.
  *
  * @returns how many keys there are
  */
 export async function logDifferences(pool: Pool, direction: Direction): Promise<number> {
+  try {
+    return await logKeys(pool, differencesSql(direction));
+  } catch (error) {
+    if (!isDataError(sqlStateOf(error))) throw error;
+    return logKeys(pool, allKeysSql(direction));
+  }
+}
+
+async function logKeys(pool: Pool, sql: string): Promise<number> {
   return inTransaction(
     pool,
     async (client) => {
       // A policy that would hide rows raises instead: a row that is not seen would be taken for one that is gone.
       await client.query('SET LOCAL row_security = off');
-      return (await client.query(differencesSql(direction))).rowCount ?? 0;
+      return (await client.query(sql)).rowCount ?? 0;
     },
     BEGIN,
   );
@@ -31,16 +42,22 @@ export async function logDifferences(pool: Pool, direction: Direction): Promise<
 function differencesSql(direction: Direction): string {
   // What is written once goes its own way on the side written.
   const compared = direction.columns.filter((column) => !column.once);
-  const keys = direction.key.map((k) => `s.${quoteIdent(k.from)} AS ${k.log}`);
   const values = compared.map((column, i) => `(${column.expression})::text AS v${i}`);
-  const match = direction.key.map((k) => `a.${k.log} ${k.equals} t.${quoteIdent(k.to)}`).join(' AND ');
   const differ = compared.map(
     (column, i) => `a.v${i} COLLATE "C" IS DISTINCT FROM t.${quoteIdent(column.column)}::text COLLATE "C"`,
   );
   const [first] = direction.key;
+  return `${keysSql(direction, values)}
+      WHERE ${[`a.${first?.log} IS NULL`, `t.${quoteIdent(first?.to ?? '')} IS NULL`, ...differ].join(' OR ')}`;
+}
+
+const allKeysSql = (direction: Direction) => keysSql(direction, []);
+
+function keysSql(direction: Direction, values: readonly string[]): string {
+  const keys = direction.key.map((k) => `s.${quoteIdent(k.from)} AS ${k.log}`);
+  const match = direction.key.map((k) => `a.${k.log} ${k.equals} t.${quoteIdent(k.to)}`).join(' AND ');
   return `INSERT INTO ${quoteName(direction.log)} (${direction.key.map((k) => k.log).join(', ')})
      SELECT ${direction.key.map((k) => `coalesce(a.${k.log}, t.${quoteIdent(k.to)})`).join(', ')}
        FROM (SELECT ${[...keys, ...values].join(', ')} ${fromClause(direction)}) a
-       FULL JOIN ${quoteName(direction.to)} t ON ${match}
-      WHERE ${[`a.${first?.log} IS NULL`, `t.${quoteIdent(first?.to ?? '')} IS NULL`, ...differ].join(' OR ')}`;
+       FULL JOIN ${quoteName(direction.to)} t ON ${match}`;
 }

@@ -157,6 +157,23 @@ describe('rollback --from', () => {
     expect(await query('SELECT DISTINCT title FROM public.sessions')).toEqual([{ title: 'since the backup' }]);
     expect(await query('SELECT DISTINCT content FROM public.messages')).toEqual([{ content: 'unlogged' }]);
   });
+
+  test('names the rows that the old types cannot hold, and goes back once they are mended', async () => {
+    await query('ALTER TABLE public.messages ALTER COLUMN sequence_number TYPE smallint');
+    const { tandem, directory } = await finished();
+    const [{ id }] = await query(
+      'UPDATE public.messages SET sequence_number = 40000 WHERE id = (SELECT id FROM public.messages LIMIT 1) RETURNING id',
+    );
+    await query("UPDATE public.messages SET content = 'since the backup'");
+    await tandem.rollbackFrom(directory);
+    await expect(tandem.rollback()).rejects.toMatchObject({ code: 'TD031', detail: expect.stringContaining(id) });
+    await query('UPDATE public.messages SET sequence_number = 4000 WHERE id = $1', [id]);
+    await tandem.rollback();
+    expect(
+      await query('SELECT DISTINCT content, pg_typeof(sequence_number)::text AS type FROM public.messages'),
+    ).toEqual([{ content: 'since the backup', type: 'smallint' }]);
+    expect(await query('SELECT sequence_number AS n FROM public.messages WHERE id = $1', [id])).toEqual([{ n: 4000 }]);
+  });
 });
 
 describe('rollback --from is refused', () => {

@@ -106,6 +106,28 @@ describe('a run that is rolled back and kept', () => {
     expect(catalogDifference(flat, await catalogOf(database.pool, APPLICATION))).toEqual([]);
   });
 
+  test('is kept though a row is written right after the swap that the new tables cannot hold', async () => {
+    await query(`ALTER TABLE public.messages DROP COLUMN sequence_number, ADD COLUMN place text DEFAULT '1'`);
+    tandem = tandemOn(database, { messages: { columns: { sequence_number: { sql: 's.place::integer' } } } });
+    await tandem.migrate();
+    const writer = await database.connect();
+    let written: Promise<unknown> | null = null;
+    tandem.onEvent = (e) => {
+      if (e.event === 'cutover')
+        written = writer.query(
+          "UPDATE public.messages SET place = 'first', content = 'flat' WHERE id = (SELECT min(id::text)::uuid FROM public.messages)",
+        );
+    };
+    await tandem.rollback({ keep: true });
+    await written;
+    await expect(tandem.migrate()).rejects.toMatchObject({ code: 'TD031' });
+    expect((await tandem.status()).quarantined).toMatchObject([{ reason: expect.stringContaining('first') }]);
+    await query("UPDATE public.messages SET place = '2' WHERE place = 'first'");
+    await tandem.migrate();
+    expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+    expect(await query("SELECT sequence_number AS n FROM public.messages WHERE content = 'flat'")).toEqual([{ n: 2 }]);
+  });
+
   test('is refused where there is no cutover to take back', async () => {
     const refused = { code: 'TD012', exitCode: 3, message: expect.stringContaining('no cutover to take back') };
     await tandem.migrate({ stopBefore: 'cutover' });
