@@ -130,12 +130,14 @@ async function activeReason(pool: Pool, limit: number | null): Promise<string | 
 async function sqlReason(pool: Pool, sql: string | null): Promise<string | null> {
   if (sql === null) return null;
   try {
-    // Somebody's own SQL: it may not write, and not hold the run up by itself.
+    // Somebody's own SQL: one statement, so that it cannot end the transaction in which it may not write, nor hold the
+    // run up by itself.
+    const query = { text: sql, rowMode: 'array', queryMode: 'extended' } as const;
     const value = await inTransaction(
       pool,
       async (client) => {
         await client.query('SET LOCAL statement_timeout = 2000');
-        return (await client.query<unknown[]>({ text: sql, rowMode: 'array' })).rows[0]?.[0];
+        return (await client.query<unknown[]>(query)).rows[0]?.[0];
       },
       'BEGIN READ ONLY',
     );

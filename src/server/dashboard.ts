@@ -1,5 +1,4 @@
 import { Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
 import { installAudit } from '../../plans/sessions/keeper/audit.ts';
 import { sessionsNames } from '../../plans/sessions/names.ts';
 import { createStore } from '../client/store.ts';
@@ -17,8 +16,9 @@ import { sessionsRoutes } from './api/sessions.ts';
 import { statisticsRoutes } from './api/statistics.ts';
 import { createBackgroundRun } from './background-run.ts';
 import type { Dashboard } from './context.ts';
+import { eventStream } from './event-stream.ts';
 import { answerFailure } from './failure.ts';
-import { changesFromOwnPagesOnly } from './guard.ts';
+import { changesFromOwnPagesOnly, ownPagesOnly } from './guard.ts';
 import { createLagMeter } from './lag-meter.ts';
 import { createLive, type Live } from './live.ts';
 import { type MigrationView, readMigration } from './migration-view.ts';
@@ -67,29 +67,16 @@ export async function createDashboard(options: DashboardOptions): Promise<Mounte
   };
 }
 
-/** How often a stream says that it is still there, where nothing happens: proxies close silent ones. */
-const SIGN_OF_LIFE_MS = 15_000;
-
 function apiOf(dashboard: Dashboard, view: () => Promise<MigrationView>) {
   return new Hono<Signed>()
     .onError(answerFailure)
-    .use(changesFromOwnPagesOnly)
+    .use(ownPagesOnly, changesFromOwnPagesOnly)
     .use(async (context, next) => {
       if (!dashboard.readOnly || context.req.method === 'GET') return next();
       const hint = 'It was started with --read-only.';
       return context.json({ code: 'TD009', message: 'This dashboard only reads.', hint, detail: null }, 403);
     })
-    .get('/live', (context) =>
-      streamSSE(context, async (stream) => {
-        const unsubscribe = dashboard.live.subscribe((event, data) => void stream.writeSSE({ event, data }));
-        stream.onAbort(unsubscribe);
-        while (!stream.aborted && !stream.closed) {
-          await stream.writeSSE({ event: 'alive', data: '' });
-          await stream.sleep(SIGN_OF_LIFE_MS);
-        }
-        unsubscribe();
-      }),
-    )
+    .get('/live', eventStream(dashboard.live))
     .route('/overview', overviewRoutes(dashboard))
     .route('/migration', migrationRoutes(dashboard, view))
     .route('/partitions', partitionsRoutes(dashboard))

@@ -27,10 +27,11 @@ export const securityHeaders = secureHeaders({
  * is no name, but on this machine only its own are asked for.
  */
 export function ownHostOnly(listen: ListenAddress, allowed: readonly string[]): MiddlewareHandler {
-  const names = new Set([hostname(), listen.host, ...allowed].map((name) => name.toLowerCase()));
+  const told = new Set(allowed.map((name) => name.toLowerCase()));
+  const names = new Set([hostname(), listen.host].map((name) => name.toLowerCase()));
   const local = isLoopback(listen.host);
   const isOwn = (host: string) =>
-    isLoopback(host) || allowed.includes(host) || (!local && (isIP(host) !== 0 || names.has(host)));
+    isLoopback(host) || told.has(host) || (!local && (isIP(host) !== 0 || names.has(host)));
   return async (context, next) => {
     if (isOwn(hostOf(context.req.header('host')))) return next();
     return context.text('This is not the host that was asked for.\n', 421);
@@ -43,6 +44,16 @@ function hostOf(header: string | undefined): string {
     .replace(/^\[|\]$/g, '')
     .toLowerCase();
 }
+
+/** What nobody on another site may so much as ask for: its page could not read the answer, but have the work done. */
+export const ownPagesOnly: MiddlewareHandler = async (context, next) => {
+  const from = context.req.header('sec-fetch-site') ?? 'none';
+  if (from === 'same-origin' || from === 'none') return next();
+  return context.json(
+    { code: 'TD062', message: 'This is told to a page of this server only.', hint: null, detail: null },
+    403,
+  );
+};
 
 const READS = new Set(['GET', 'HEAD']);
 

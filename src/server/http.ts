@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { userInfo } from 'node:os';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { TandemError } from '../engine/errors.ts';
 import { ownHostOnly, securityHeaders } from './guard.ts';
 import { isLoopback, type ListenAddress, listenAt } from './listen.ts';
@@ -27,19 +28,27 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** A form or a change is a few lines. What is longer is read by nobody, and least of all before its sender is known. */
+const LONGEST_BODY = 64 * 1024;
+
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /**
  * Serves `/metrics`, `/healthz` and `/readyz`, and the web application. What is asked under a name that is not this
  * machine's is refused: a page in somebody's browser could have its own name point here.
  *
- * @throws TD008 for an address beyond this machine without a token, and for one that cannot be listened at
+ * @throws TD008 for an address beyond this machine or another name without a token, and for one that cannot be listened at
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { listen, token } = options;
   if (!isLoopback(listen.host) && token === null) {
     throw new TandemError('TD008', `Anybody could read what is served at ${listen.host}.`, {
       hint: 'Set TANDEM_TOKEN to a secret that is then asked for, or listen at 127.0.0.1.',
+    });
+  }
+  if (token === null && (options.allowedHosts ?? []).length > 0) {
+    throw new TandemError('TD008', 'Anybody whom a proxy lets through could do what this dashboard does.', {
+      hint: 'With --allow-host, set TANDEM_TOKEN to a secret that is then asked for.',
     });
   }
   const server = createServer(getRequestListener(createApp(options).fetch));
@@ -57,7 +66,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
 function createApp({ listen, token, allowedHosts = [], metrics, ready, dashboard }: HttpOptions): Hono<Signed> {
   const app = new Hono<Signed>();
   const { guard, routes } = signIn(token, userInfo().username);
-  app.use(securityHeaders, ownHostOnly(listen, allowedHosts), guard);
+  const limit = bodyLimit({
+    maxSize: LONGEST_BODY,
+    onError: (context) => context.text('This is too long.\n', 413),
+  });
+  app.use(securityHeaders, ownHostOnly(listen, allowedHosts), guard, limit);
   app.use(async (context, next) => {
     await next();
     if (!context.res.headers.has('cache-control')) context.header('Cache-Control', 'no-store');

@@ -13,7 +13,7 @@ const COOKIE = 'tandem_session';
 const VALID_MS = 12 * 3_600_000;
 const MOST_FAILURES = 10;
 const FAILURES_EACH_MS = 60_000;
-const OPEN = /^\/(sign-in|assets\/)/;
+const OPEN = /^\/(sign-in$|assets\/)/;
 
 /**
  * Where there is a token, everything asks for it: programs as `Authorization: Bearer …`, people once, in a form, for a

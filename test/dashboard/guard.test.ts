@@ -43,6 +43,32 @@ test('a change is taken from a page of this server only, in JSON', async () => {
   expect(await holds()).toBe(1);
 });
 
+test('another site cannot so much as have something read, and no stream is opened for it', async () => {
+  const url = await serve();
+  const from = (site: string, path: string) =>
+    fetch(url + path, { headers: { 'sec-fetch-site': site } }).then(async (answer) => {
+      await answer.body?.cancel();
+      return answer.status;
+    });
+  for (const path of ['/api/overview', '/api/migration/findings', '/api/live']) {
+    expect(await from('cross-site', path)).toBe(403);
+    expect(await from('same-site', path)).toBe(403);
+  }
+  expect(await from('same-origin', '/api/live')).toBe(200);
+});
+
+test('a throttle of a page holds no SQL', async () => {
+  const url = await serve();
+  const throttle = (text: string) =>
+    fetch(`${url}/api/migration/throttle`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: url },
+      body: JSON.stringify({ confirm: 'throttle', throttles: [text] }),
+    });
+  const refused = await throttle(' sql = SELECT content FROM messages LIMIT 1');
+  expect([refused.status, await refused.json()]).toMatchObject([400, { code: 'TD060' }]);
+});
+
 test('a name that points here is not this server’s', async () => {
   const url = await serve();
   const status = await new Promise((resolve, reject) => {

@@ -72,6 +72,10 @@ test.each([
   { throttles: { sql: "SELECT 'the nightly job'" }, reason: /^sql: the nightly job$/ },
   { throttles: { sql: 'SELECT no_such_thing()' }, reason: /^sql cannot be read: / },
   { throttles: { sql: 'DELETE FROM public.sessions RETURNING true' }, reason: /^sql cannot be read: .*read-only/ },
+  {
+    throttles: { sql: 'COMMIT; DELETE FROM public.sessions RETURNING true' },
+    reason: /^sql cannot be read: .*multiple commands/,
+  },
   { throttles: { 'max-active': -1 }, reason: /^max-active: \d+ backends are active, more than -1$/ },
   { throttles: { 'max-wal-rate': -1 }, reason: /^max-wal-rate: / },
   { throttles: { 'max-lag': -1 }, reason: /^max-lag: a standby is 0.0 s behind/ },

@@ -56,8 +56,10 @@ test('on this machine, answers to the names of this machine only', async () => {
 });
 
 test('names of a proxy before it are told to it, and beyond this machine an address is no name', async () => {
-  const url = await serve({ allowedHosts: ['tandem.example'] });
-  expect(await statusFor(`${url}/metrics`, 'tandem.example')).toBe(200);
+  await expect(serve({ allowedHosts: ['tandem.example'] })).rejects.toMatchObject({ code: 'TD008' });
+  const url = await serve({ allowedHosts: ['Tandem.example'], token: 'secret' });
+  expect(await statusFor(`${url}/metrics`, 'tandem.example')).toBe(401);
+  expect(await statusFor(`${url}/metrics`, 'evil.example')).toBe(421);
   await server?.close();
   const wide = (await serve({ host: '0.0.0.0', token: 'secret' })).replace('0.0.0.0', '127.0.0.1');
   expect(await statusFor(`${wide}/healthz`, 'evil.example')).toBe(421);
@@ -70,6 +72,18 @@ test('beyond this machine, refuses to start without a token, and asks for it', a
   expect(await get(`${url}/metrics`)).toMatchObject({ status: 401 });
   expect(await get(`${url}/metrics`, { authorization: 'Bearer secreT' })).toMatchObject({ status: 401 });
   expect(await get(`${url}/metrics`, { authorization: 'Bearer secret' })).toMatchObject({ status: 200 });
+});
+
+test('what is too long is not read, whoever sends it', async () => {
+  const url = await serve({ token: 'secret' });
+  const sent = (bytes: number) =>
+    fetch(`${url}/sign-in`, {
+      method: 'POST',
+      headers: { origin: url },
+      body: new URLSearchParams({ name: 'a'.repeat(bytes) }),
+    });
+  expect((await sent(1_000_000)).status).toBe(413);
+  expect((await sent(1_000)).status).toBe(401);
 });
 
 test('an address that is taken is said to be so', async () => {

@@ -19,7 +19,10 @@ export function serveCommand(program: Command, run: RunCommand): void {
       'Stay, and keep the result healthy: archive idle sessions, refresh session_stats, bring the retired tables up to date while a migration bakes; serve the dashboard, /metrics for Prometheus, /healthz and /readyz. May be started before the migration, and then shows it. Several may run: one works, the others wait for its lease to end. Writes JSON, one event a line.',
     )
     .option('--listen <address>', 'host:port; beyond this machine, TANDEM_TOKEN must be set', LISTEN)
-    .option('--allow-host <names...>', 'names under which it may be asked beside this machine’s own')
+    .option(
+      '--allow-host <names...>',
+      'names, such as a proxy’s, under which it may be asked; TANDEM_TOKEN must be set',
+    )
     .addOption(affectedOption())
     .option('--read-only', 'run no task, refuse every change, only serve');
   withExamples(command, [

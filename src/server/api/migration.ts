@@ -17,12 +17,19 @@ import type { MigrationView } from '../migration-view.ts';
 import type { Signed } from '../sign-in.ts';
 
 const confirmation = z.strictObject({ confirm: z.string() });
-const throttling = confirmation.extend({ throttles: z.array(z.string()).min(1) });
+/** SQL of one's own is said by those who may run it anyway, by the command, and by no page. */
+const throttling = confirmation.extend({
+  throttles: z
+    .array(z.string().refine((text) => !/^\s*sql\s*=(?!\s*off\s*$)/.test(text), '`tandem throttle` takes SQL'))
+    .min(1),
+});
 const beginning = confirmation.extend({
   /** Everything but the swap, until it is asked for. */
   waitForCutover: z.boolean(),
   createAuth: z.boolean(),
 });
+
+type Tell = Parameters<typeof inTransaction<void>>[1];
 
 /**
  * What runs is told by way of the database, as the commands tell it; what takes longer than a request runs in this
@@ -33,7 +40,7 @@ export function migrationRoutes(dashboard: Dashboard, view: () => Promise<Migrat
   const basis = (options = dashboard.options) => ({ pool, plan, options });
 
   /** Refused at once, rather than in the background, where somebody else is at work. */
-  const begin = async (work: BackgroundWork, action: string) => {
+  const begin = async (work: BackgroundWork, action: string, detail = {}) => {
     const holder = (await hasState(pool)) ? await currentHolder(pool) : null;
     if (holder !== null && holder.command !== 'serve')
       throw new TandemError(
@@ -41,14 +48,14 @@ export function migrationRoutes(dashboard: Dashboard, view: () => Promise<Migrat
         `This database is being worked on by \`tandem ${holder.command}\` on ${holder.host} (pid ${holder.pid}, since ${holder.since.toISOString()}).`,
         { hint: 'Wait for it to end, or stop it there.' },
       );
-    await writeAudit(pool, { actor: work.actor, action, subject: database });
+    await writeAudit(pool, { actor: work.actor, action, subject: database, detail });
     run.start(work);
   };
-  const tell = async (actor: string, action: string, work: Parameters<typeof inTransaction<void>>[1]) => {
+  const tell = async (actor: string, action: string, work: Tell, detail = {}) => {
     if (!(await hasState(pool)) || !isOpen(await maybeLatestRun(pool)))
       throw new TandemError('TD012', 'No run is open in this database.', { hint: 'Begin the migration first.' });
     await inTransaction(pool, async (client) => {
-      await writeAudit(client, { actor, action, subject: database });
+      await writeAudit(client, { actor, action, subject: database, detail });
       await work(client);
     });
     live.wake();
@@ -71,7 +78,7 @@ export function migrationRoutes(dashboard: Dashboard, view: () => Promise<Migrat
       const { confirm, throttles } = context.req.valid('json');
       assertConfirmed(confirm, 'throttle');
       const parsed: Throttles = Object.assign({}, ...throttles.map(parseThrottle));
-      await tell(context.var.actor, 'migration.throttle', (client) => setThrottles(client, parsed));
+      await tell(context.var.actor, 'migration.throttle', (client) => setThrottles(client, parsed), { throttles });
       return context.json({ done: true });
     })
     .post('/start', body(beginning), async (context) => {
@@ -89,6 +96,7 @@ export function migrationRoutes(dashboard: Dashboard, view: () => Promise<Migrat
           },
         },
         'migration.start',
+        { waitForCutover, createAuth },
       );
       return context.json({ done: true });
     })
