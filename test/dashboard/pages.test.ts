@@ -77,9 +77,9 @@ describe.skipIf(!chromiumPath)('pages', () => {
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
     const light = await background();
     await page.getByLabel('Colours').selectOption('dark');
-    expect(await background()).not.toBe(light);
+    await expect.poll(background).not.toBe(light);
     await page.reload();
-    expect(await background()).not.toBe(light);
+    await expect.poll(background).not.toBe(light);
     await page.close();
   });
 

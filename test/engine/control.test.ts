@@ -47,14 +47,21 @@ function startRun(settings: { stopBefore: 'cutover' | null; waitForCutover?: boo
 const rowsOf = async (table: string) =>
   (await database.pool.query<{ n: number }>(`SELECT count(*)::int AS n FROM public.${table}`)).rows[0]?.n ?? 0;
 
-const stepRuns = (name: string) => (event: TandemEvent) =>
-  event.event === 'step' && event.name === name && event.state === 'running';
 const waits = (event: TandemEvent) => event.event === 'throttle' && event.reason !== null;
 
-test('a run that is paused says so, copies nothing more, and goes on when it is resumed', async () => {
+/** A run that waits for its first lock on a live table until `set` is in force: no batch can be ahead of it. */
+async function startRunUnder(set: () => Promise<void>) {
+  const writer = await database.connect();
+  await writer.query('BEGIN; LOCK TABLE public.sessions IN ROW EXCLUSIVE MODE');
   const run = startRun({ stopBefore: 'cutover' });
-  await run.seen(stepRuns('targets'));
-  await setPaused(database.pool, true);
+  await run.seen((event) => event.event === 'lock_attempt');
+  await set();
+  await writer.query('COMMIT');
+  return run;
+}
+
+test('a run that is paused says so, copies nothing more, and goes on when it is resumed', async () => {
+  const run = await startRunUnder(() => setPaused(database.pool, true));
   expect(await run.seen(waits)).toMatchObject({ reason: 'paused by `tandem pause`' });
   const paused = await status(database.pool, plan);
   expect(paused).toMatchObject({ paused: true, waiting_for: 'paused by `tandem pause`' });
@@ -80,9 +87,7 @@ test.each([
   { throttles: { 'max-wal-rate': -1 }, reason: /^max-wal-rate: / },
   { throttles: { 'max-lag': -1 }, reason: /^max-lag: a standby is 0.0 s behind/ },
 ])('a run is held back by $throttles, and goes on without it', async ({ throttles, reason }) => {
-  const run = startRun({ stopBefore: 'cutover' });
-  await run.seen(stepRuns('targets'));
-  await setThrottles(database.pool, throttles);
+  const run = await startRunUnder(() => setThrottles(database.pool, throttles));
   const event = await run.seen(waits);
   expect(event.event === 'throttle' ? event.reason : null).toMatch(reason);
   await setThrottles(database.pool, { sql: null, 'max-active': null, 'max-wal-rate': null, 'max-lag': null });
