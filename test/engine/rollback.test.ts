@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { catalogDifference } from '../../src/db/catalog-snapshot.ts';
 import { useDatabase } from '../support/database.ts';
@@ -94,6 +95,21 @@ describe('rollback', () => {
     await tandem.migrate();
     await tandem.finish();
     expect(await tandem.rollback().catch((thrown: unknown) => thrown)).toMatchObject({ code: 'TD012', exitCode: 3 });
+  });
+
+  test('keeps a score that is committed while message_feedback is about to be dropped', async () => {
+    await tandem.migrateUpTo('targets');
+    const writer = await database.connect();
+    await writer.query(
+      'BEGIN; INSERT INTO public.message_feedback (message_id, overall_score) SELECT id, 80 FROM public.messages LIMIT 1',
+    );
+    const rollback = tandem.rollback();
+    const waiting =
+      "SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'public.message_feedback'::regclass";
+    while ((await query(waiting)).length === 0) await sleep(2);
+    await writer.query('COMMIT');
+    await rollback;
+    expect(await query('SELECT overall_score FROM public.message_feedback')).toEqual([{ overall_score: 80 }]);
   });
 
   test('keeps message_feedback where it has been put to use, and the next run takes it on', async () => {

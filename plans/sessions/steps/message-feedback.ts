@@ -56,6 +56,8 @@ export function messageFeedbackStep(names: SessionsNames): Step {
         pool,
         'Dropping message_feedback',
         async (client) => {
+          // Locked first: a row that comes between the look and the drop would go with the table. A policy that would hide rows raises.
+          await client.query(`LOCK TABLE ${quoteName(table)} IN ACCESS EXCLUSIVE MODE; SET LOCAL row_security = off`);
           const { rowCount } = await client.query(`SELECT FROM ${quoteName(table)} LIMIT 1`);
           if (rowCount === 0) await client.query(`DROP TABLE ${quoteName(table)}`);
           return rowCount !== 0;
