@@ -104,6 +104,8 @@ async function drain(
     const elapsedMs = performance.now() - startedAt;
     if (batch.taken === 0) return;
     options.onBatch?.({ transition: transition.name, sessions: batch.moved, elapsedMs });
+    // What a trigger of the application's keeps where it is would be taken again and again.
+    if (batch.moved === 0 && batch.reached === since) return;
     since = batch.reached ?? since;
     size = Math.round(Math.min(MAX_BATCH, size * 2, Math.max(1, size / 2, (batch.taken * TARGET_MS) / elapsedMs)));
   }

@@ -31,8 +31,10 @@ export async function undoRun(
 ): Promise<Undone> {
   const found = await findRun(pool, run);
   const k = keeperNames(names);
-  // A move is undone only while it is the session's last one.
+  // A move is undone only while it is the session's last one. The registry's row is locked as well: whoever has just added a
+  // message holds it, and may want the session next.
   const movedBy = `keeper.session_moves m JOIN ${k.sessions} s ON s.${k.id} = m.session_id AND s.${k.status} = m.to_status
+      JOIN private.session_keys k ON k.id = m.session_id
     WHERE m.run_id = $1 AND NOT EXISTS (SELECT FROM keeper.session_moves later
                                          WHERE later.session_id = m.session_id AND later.moved_at > m.moved_at)`;
   let restored = 0;
@@ -43,7 +45,7 @@ export async function undoRun(
       });
     const { rowCount } = await pool.query(
       `WITH moved AS MATERIALIZED (
-         SELECT m.session_id, m.from_status, m.to_status FROM ${movedBy} LIMIT $2 FOR UPDATE OF s SKIP LOCKED)
+         SELECT m.session_id, m.from_status, m.to_status FROM ${movedBy} LIMIT $2 FOR UPDATE OF s, k SKIP LOCKED)
        UPDATE ${k.sessions} s SET ${k.status} = moved.from_status FROM moved
         WHERE s.${k.id} = moved.session_id AND s.${k.status} = moved.to_status`,
       [found.id, BATCH],

@@ -2,7 +2,8 @@
 -- its own, so it cannot be called within one. It does nothing while a `tandem serve` leads, and ends where one begins to;
 -- it ends, too, where a throttle holds it back: the next call goes on.
 --
--- A procedure that commits cannot pin its search_path: every name here is qualified, but for operators of pg_catalog.
+-- A procedure that commits cannot pin its search_path: every name here is qualified, and every operator is one that
+-- pg_catalog has for just these types: it comes before whatever a schema of the search_path has.
 create or replace procedure keeper.archive()
 language plpgsql
 as $procedure$
@@ -85,9 +86,10 @@ begin
         size := greatest(1, size / 2);
         continue;
       end if;
-      exit when batch.taken = 0;
-      elapsed := 1000 * extract(epoch from pg_catalog.clock_timestamp() - started_at);
-      size := least(5000, size * 2, greatest(1, size / 2, pg_catalog.round(batch.taken * target / elapsed)::bigint));
+      -- The second: what a trigger of the application's keeps where it is would be taken again and again.
+      exit when batch.taken = 0 or batch.moved = 0 and batch.reached = since;
+      elapsed := 1000.0 * extract(epoch from pg_catalog.clock_timestamp() - started_at);
+      size := least(5000, size * 2, greatest(1, size / 2, pg_catalog.round(batch.taken::double precision * target / elapsed)::bigint));
       since := batch.reached;
     end loop;
   end loop;

@@ -144,11 +144,14 @@ begin
   if taken > 0 then
     perform set_config('keeper.run', run::text, true);
     -- A later look than the one that took them: a hold that was placed in between is seen.
-    update {{sessions}} s set {{sessions.status}} = transition::{{schema}}.session_status
-     where s.{{sessions.id}} = any (ids)
-       and s.{{sessions.status}} = (case transition when 'archived' then 'active' else 'archived' end)::{{schema}}.session_status
-       and not exists (select from keeper.session_holds h where h.session_id = s.{{sessions.id}});
-    get diagnostics moved = row_count;
+    with moved_on as (
+      update {{sessions}} s set {{sessions.status}} = transition::{{schema}}.session_status
+       where s.{{sessions.id}} = any (ids)
+         and s.{{sessions.status}} = (case transition when 'archived' then 'active' else 'archived' end)::{{schema}}.session_status
+         and not exists (select from keeper.session_holds h where h.session_id = s.{{sessions.id}})
+      returning s.{{sessions.status}} as status)
+    -- A trigger of the application's may have kept one where it was.
+    select count(*) into moved from moved_on m where m.status = transition::{{schema}}.session_status;
     perform set_config('keeper.run', '', true);
     update keeper.archive_runs r
        set archived = r.archived + case transition when 'archived' then moved else 0 end,
@@ -176,8 +179,9 @@ begin
   for session_id, last_accessed in
     select d.session_id, d.last_accessed
       from keeper.idle_time(policy, 'purged') t, keeper.due('purged', t.idle, t.rest, since, most, true) d
-     where not exists (select from keeper.session_holds h where h.session_id = d.session_id)
   loop
+    -- A later look than the one that took them.
+    continue when exists (select from keeper.session_holds h where h.session_id = take_purge.session_id);
     with locked_rows as materialized (
       select from {{messages}} m where m.{{messages.session_id}} = take_purge.session_id for update skip locked)
     select (select count(*) from {{messages}} m where m.{{messages.session_id}} = take_purge.session_id),
@@ -220,6 +224,13 @@ begin
   delete from keeper.session_moves m where m.session_id = any (ids);
   delete from {{sessions}} s where s.{{sessions.id}} = any (ids) and s.{{sessions.status}} = 'deleted';
   get diagnostics removed = row_count;
+  if removed <> cardinality(ids) then
+    raise exception using
+      errcode = 'triggered_data_change_violation',
+      message = format('%s of %s sessions would not be deleted, but all that was said in them: a trigger keeps them.',
+        cardinality(ids) - removed, cardinality(ids)),
+      hint = 'Let the trigger pass these, or place a hold on them.';
+  end if;
   update keeper.archive_runs r set purged = r.purged + removed where r.id = run;
   return removed;
 end

@@ -71,10 +71,14 @@ end
 $function$;
 
 -- Once for a statement, however many messages it deletes. The lock is the one that a new message takes, and waits for
--- nothing but a hold that is being placed, or the end of the session.
+-- nothing but a hold that is being placed, or the end of the session. By index alone: a plan is kept as long as the
+-- connection, and one that was made for a large DELETE would read every key, or every message, for the next single row.
 create or replace function keeper.message_hold_keep() returns trigger
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $function$
 declare
   held record;
@@ -110,6 +114,9 @@ $function$;
 create or replace function keeper.feedback_hold_keep() returns trigger
 language plpgsql security definer
 set search_path = ''
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $function$
 declare
   held record;

@@ -39,6 +39,21 @@ test('does nothing while a daemon leads, and says so', async () => {
   expect(await lastRun()).toMatchObject({ archived: 6 });
 });
 
+test('runs no operator of another schema, which somebody may have made to be run by its role', async () => {
+  await usePolicy(database.pool);
+  for (const [left, right] of [
+    ['integer', 'numeric'],
+    ['bigint', 'double precision'],
+  ])
+    await query(`
+      CREATE FUNCTION public.seize(${left}, ${right}) RETURNS double precision LANGUAGE plpgsql AS $$ BEGIN RAISE 'seized'; END $$;
+      CREATE OPERATOR public.* (FUNCTION = public.seize, LEFTARG = ${left}, RIGHTARG = ${right})`);
+  // With the search_path of the server, as pg_cron calls it.
+  const plain = await database.connect();
+  await plain.query('CALL keeper.archive()');
+  expect(await lastRun()).toEqual({ ...nothing, archived: 6 });
+});
+
 /** Whatever runs into `public.pass_gate()` waits there for what is returned. */
 async function closeGate() {
   const gate = await database.connect();

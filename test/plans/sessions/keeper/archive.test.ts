@@ -199,6 +199,42 @@ describe('archiving', () => {
   });
 });
 
+describe('a session that a trigger of the application’s keeps where it is', () => {
+  const database = useDatabase(idleSessions);
+  const query = (sql: string) => database.pool.query(sql);
+  const runs: [string, (pool: typeof database.pool) => Promise<unknown>][] = [
+    ['`tandem archive`', (pool) => archiveDue({ pool, names, signal: never() })],
+    ['CALL keeper.archive()', (pool) => pool.query('CALL keeper.archive()')],
+  ];
+
+  test.each(
+    runs.flatMap(([name, archive]) => [
+      { name, archive, how: 'RETURN NULL' },
+      { name, archive, how: 'NEW.status := OLD.status; RETURN NEW' },
+    ]),
+  )('is not counted, and ends the run of $name: $how', async ({ archive, how }) => {
+    await usePolicy(database.pool);
+    await query(`
+      CREATE FUNCTION public.pin() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${how}; END $$;
+      CREATE TRIGGER pin BEFORE UPDATE ON public.sessions FOR EACH ROW WHEN (OLD.title IN ('active 5', 'active 10')) EXECUTE FUNCTION public.pin()`);
+    await archive(database.pool);
+    expect(await statusOf(database.pool, idOf('active', 10))).toBe('active');
+    const { rows } = await query('SELECT archived::int, ended_at IS NOT NULL AS ended FROM keeper.archive_runs');
+    expect(rows).toEqual([{ archived: 4, ended: true }]);
+  });
+
+  test.each(runs)('is purged by %s whole or not at all', async (_, archive) => {
+    await usePolicy(database.pool, { purgeAfterDays: 170 });
+    await query(`
+      CREATE FUNCTION public.pin() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+      CREATE TRIGGER pin BEFORE DELETE ON public.sessions FOR EACH ROW EXECUTE FUNCTION public.pin()`);
+    await expect(archive(database.pool)).rejects.toThrow('2 of 2 sessions would not be deleted');
+    const { rows } = await query(`SELECT (SELECT count(*)::int FROM public.messages) AS messages,
+      (SELECT count(*)::int FROM public.message_feedback) AS feedback, (SELECT count(*)::int FROM keeper.purged_sessions) AS noted`);
+    expect(rows).toEqual([{ messages: 165, feedback: 30, noted: 0 }]);
+  });
+});
+
 describe('undoing a run', () => {
   const database = useDatabase(idleSessions);
 
@@ -238,6 +274,20 @@ describe('undoing a run', () => {
     await writer.query('BEGIN');
     await writer.query("UPDATE public.sessions SET title = 'Mine' WHERE id = $1", [idOf('active', 10)]);
     expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 5, busy: 1, left: 0 });
+    await writer.query('COMMIT');
+    expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 1, busy: 0 });
+  });
+
+  test('waits for nobody who adds a message, and so is no part of a deadlock where that session is wanted next', async () => {
+    const { id } = await run(database.pool);
+    const writer = await database.connect();
+    await writer.query('BEGIN');
+    await writer.query(
+      "INSERT INTO public.messages (session_id, user_id, content) SELECT id, user_id, 'Hello again' FROM public.sessions WHERE id = $1",
+      [idOf('active', 10)],
+    );
+    expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 5, busy: 1, left: 0 });
+    await writer.query('UPDATE public.sessions SET last_accessed = now() WHERE id = $1', [idOf('active', 10)]);
     await writer.query('COMMIT');
     expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 1, busy: 0 });
   });

@@ -141,3 +141,31 @@ describe('a hold and a deletion at the same time', () => {
     await expect(placeHold(database.pool, held, 'too late')).rejects.toMatchObject({ code: 'TD008' });
   });
 });
+
+test('a large statement leaves the next small one of its connection no plan that reads a whole table', async () => {
+  await installKeeper(database.pool, names);
+  const client = await database.connect();
+  await client.query(`
+    INSERT INTO public.messages (session_id, user_id, content)
+    SELECT s.id, s.user_id, 'Hello' FROM public.sessions s, generate_series(1, 100);
+    INSERT INTO public.message_feedback (message_id, overall_score)
+    SELECT m.id, 50 FROM public.messages m WHERE NOT EXISTS (SELECT FROM public.message_feedback f WHERE f.message_id = m.id);
+    ANALYZE public.messages, public.message_feedback, private.session_keys`);
+  await client.query(`
+    UPDATE public.message_feedback SET overall_score = 60;
+    DELETE FROM public.message_feedback WHERE message_id IN (SELECT id FROM public.messages WHERE sequence_number > 50)`);
+  await client.query('BEGIN');
+  const one = (await client.query('SELECT id FROM public.message_feedback LIMIT 1')).rows[0].id;
+  const read = async () =>
+    (
+      await client.query(
+        `SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS rows FROM pg_stat_xact_user_tables
+          WHERE relid IN ('public.messages'::regclass, 'private.session_keys'::regclass)`,
+      )
+    ).rows[0].rows;
+  const before = await read();
+  await client.query('UPDATE public.message_feedback SET overall_score = 70 WHERE id = $1', [one]);
+  await client.query('DELETE FROM public.message_feedback WHERE id = $1', [one]);
+  expect((await read()) - before).toBeLessThan(20);
+  await client.query('COMMIT');
+});
