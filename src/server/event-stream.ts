@@ -49,6 +49,8 @@ export function createOutbox() {
 export function eventStream(live: Live): Handler {
   let open = 0;
   return (context) => {
+    // Nobody would read what is written, nor end it.
+    if (context.req.method === 'HEAD') return context.body(null);
     if (open >= MOST_STREAMS) return context.text('Too many pages are open.\n', 503);
     open++;
     return streamSSE(context, async (stream) => {

@@ -1,5 +1,6 @@
+import { Hono } from 'hono';
 import { expect, test } from 'vitest';
-import { createOutbox } from '../../src/server/event-stream.ts';
+import { createOutbox, eventStream } from '../../src/server/event-stream.ts';
 
 test('what waits for a slow page does not grow: the newest migration, and each topic once', async () => {
   const outbox = createOutbox();
@@ -17,4 +18,14 @@ test('what waits for a slow page does not grow: the newest migration, and each t
   outbox.put('changed', '["alerts"]');
   await waiting;
   expect(outbox.take()).toEqual([{ event: 'changed', data: '["alerts"]' }]);
+});
+
+test('streams whose readers are gone make room for others, and so many are open at most', async () => {
+  const app = new Hono().get('/', eventStream({ subscribe: () => () => undefined, wake() {}, close() {} }));
+  for (let i = 0; i < 120; i++) expect((await app.request('/', { method: 'HEAD' })).status).toBe(200);
+  const opened = await Promise.all(Array.from({ length: 100 }, () => app.request('/')));
+  expect(opened.map(({ status }) => status)).toEqual(Array(100).fill(200));
+  expect((await app.request('/')).status).toBe(503);
+  await Promise.all(opened.map(({ body }) => body?.cancel()));
+  await expect.poll(async () => (await app.request('/')).status).toBe(200);
 });
