@@ -182,7 +182,17 @@ function addIncomingSql(key: ForeignKey, leaves: SwapInput['leaves']): string[] 
 
 /** The parent's, with what it adopted; and what it did not come to adopt. */
 function dropIncomingSql(key: ForeignKey, leaves: SwapInput['leaves']): string[] {
-  return [key.table, ...(leaves?.get(quoteName(key.table)) ?? [])].map((table) => dropConstraintSql(table, key.name));
+  const parts = leaves?.get(quoteName(key.table)) ?? [];
+  return [dropConstraintSql(key.table, key.name), ...parts.map((part) => dropFromPartitionSql(key, part))];
+}
+
+/** Something else of that name on a partition is somebody's own. */
+function dropFromPartitionSql({ name, references }: ForeignKey, partition: QualifiedName): string {
+  return `DO $tandem$ BEGIN
+      IF EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = ${quoteLiteral(quoteName(partition))}::regclass
+                    AND conname = ${quoteLiteral(name)} AND contype = 'f' AND confrelid = ${quoteLiteral(quoteName(references))}::regclass) THEN
+        EXECUTE ${quoteLiteral(dropConstraintSql(partition, name))};
+      END IF; END $tandem$`;
 }
 
 /** Moves by SET SCHEMA, through a passage: indexes and constraints keep their names on both sides. */

@@ -139,6 +139,26 @@ test('partitioned tables that refer to the tables go along, and back', async () 
   expect(await keys('private.session_keys')).toEqual(before);
 });
 
+test('what a partition has by the name of the foreign key is not dropped in its place', async () => {
+  await database.pool.query(`
+    CREATE TABLE public.visits (session_id uuid, year int) PARTITION BY LIST (year);
+    CREATE TABLE public.visits_25 PARTITION OF public.visits FOR VALUES IN (2025);
+    ALTER TABLE public.visits_25 ADD CONSTRAINT visited CHECK (session_id IS NOT NULL);
+    ALTER TABLE public.visits ADD CONSTRAINT visited FOREIGN KEY (session_id) REFERENCES public.sessions (id)`);
+  const tandem = tandemOn(database);
+  await expect(tandem.migrate()).rejects.toMatchObject({ code: '42710' });
+  await database.pool.query('ALTER TABLE public.visits_25 RENAME CONSTRAINT visited TO known');
+  await tandem.migrate();
+  await tandem.rollback();
+  const { rows } = await database.pool.query(
+    "SELECT conname AS name, contype AS type FROM pg_constraint WHERE conrelid = 'public.visits_25'::regclass AND contype IN ('c', 'f') ORDER BY 2",
+  );
+  expect(rows).toEqual([
+    { name: 'known', type: 'c' },
+    { name: 'visited', type: 'f' },
+  ]);
+});
+
 test('conditions on a column that becomes an enum are carried with constants that have no type', async () => {
   await database.pool.query(`
     CREATE VIEW public.active_sessions AS SELECT id, title FROM public.sessions WHERE status = 'active' AND title <> 'it''s::text';
