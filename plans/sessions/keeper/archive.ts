@@ -63,9 +63,15 @@ export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
   });
   try {
     const policy = await readPolicy(pool);
+    const failures: unknown[] = [];
     for (const transition of transitions(policy))
-      await drain(options, run, transition, policy.archiveDirectory, pacer.wait);
+      await drain(options, run, transition, policy.archiveDirectory, pacer.wait).catch((error: unknown) => {
+        if (isEnd(error)) throw error;
+        // One session that cannot be purged does not keep all others from being archived.
+        failures.push(error);
+      });
     await pool.query('SELECT keeper.forget_moves($1)', [MOVES_A_SWEEP]);
+    if (failures.length > 0) throw failures[0];
   } catch (error) {
     await endRun(pool, run, error instanceof Error ? error.message : String(error));
     throw error;
@@ -109,6 +115,11 @@ async function drain(
     since = batch.reached ?? since;
     size = Math.round(Math.min(MAX_BATCH, size * 2, Math.max(1, size / 2, (batch.taken * TARGET_MS) / elapsedMs)));
   }
+}
+
+/** Somebody else has taken over, or the signal fired. */
+function isEnd(error: unknown): boolean {
+  return error instanceof TandemError && (error.code === 'TD021' || error.code === 'TD022');
 }
 
 function isPassing(error: unknown): boolean {

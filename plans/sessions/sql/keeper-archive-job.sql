@@ -12,6 +12,7 @@ declare
   run bigint;
   remark text := keeper.led_by() || ' leads';
   failure text;
+  failed text;
   attempts integer := 0;
   transition text;
   since timestamptz;
@@ -81,7 +82,13 @@ begin
           failure := sqlerrm;
       end;
       commit;
-      exit transitions when failure is not null;
+      if failure is not null then
+        -- One session that cannot be purged does not keep all others from being archived.
+        failed := coalesce(failed, failure);
+        failure := null;
+        attempts := 0;
+        exit;
+      end if;
       if attempts > 0 then
         size := greatest(1, size / 2);
         continue;
@@ -96,10 +103,10 @@ begin
 
   perform keeper.forget_moves(100000);
   update keeper.archive_runs r
-     set ended_at = pg_catalog.clock_timestamp(), error = failure, note = remark where r.id = run;
+     set ended_at = pg_catalog.clock_timestamp(), error = failed, note = remark where r.id = run;
   commit;
-  if failure is not null then
-    raise exception 'Run % of the archiving failed: %', run, failure using hint = 'Another one goes on.';
+  if failed is not null then
+    raise exception 'Run % of the archiving failed: %', run, failed using hint = 'Another one goes on.';
   end if;
 end
 $procedure$;

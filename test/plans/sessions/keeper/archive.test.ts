@@ -227,8 +227,10 @@ describe('a session that a trigger of the application’s keeps where it is', ()
     await usePolicy(database.pool, { purgeAfterDays: 170 });
     await query(`
       CREATE FUNCTION public.pin() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
-      CREATE TRIGGER pin BEFORE DELETE ON public.sessions FOR EACH ROW EXECUTE FUNCTION public.pin()`);
+      CREATE TRIGGER pin BEFORE DELETE ON public.sessions FOR EACH ROW WHEN (OLD.status = 'deleted') EXECUTE FUNCTION public.pin()`);
     await expect(archive(database.pool)).rejects.toThrow('2 of 2 sessions would not be deleted');
+    // And the others are archived nevertheless.
+    expect(await statuses(database.pool)).toMatchObject({ active: 4, archived: 16, deleted: 10 });
     const { rows } = await query(`SELECT (SELECT count(*)::int FROM public.messages) AS messages,
       (SELECT count(*)::int FROM public.message_feedback) AS feedback, (SELECT count(*)::int FROM keeper.purged_sessions) AS noted`);
     expect(rows).toEqual([{ messages: 165, feedback: 30, noted: 0 }]);
