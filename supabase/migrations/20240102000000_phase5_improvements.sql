@@ -1748,11 +1748,11 @@ declare
   wanted constant integer := least(greatest(coalesce(max_results, 20), 1), 100);
   by_time constant boolean := sort = 'newest';
   -- Long queries take long, and PostgreSQL's parser gives up on a heap of dashes: a dash excludes only what it stands at. Phones
-  -- put typographic quotes around a phrase.
-  phrase text := regexp_replace(regexp_replace(translate(left(coalesce(query, ''), 256), '“”„‟«»', '""""""'), '[[:cntrl:]]', ' ', 'g'),
+  -- put typographic quotes around a phrase. Letters beyond ASCII are escaped: not every encoding of a database has them.
+  phrase text := regexp_replace(regexp_replace(regexp_replace(left(coalesce(query, ''), 256), '[\u201c-\u201f\u00ab\u00bb]', '"', 'g'), '[[:cntrl:]]', ' ', 'g'),
     '-(?![[:alnum:]"])', ' ', 'g');
-  -- What is still being typed: behind an apostrophe or a hyphen a word of its own begins (l'éco, well-kno).
-  last_word constant text := $re$[^\s'’"(){}\[\]<>/\\.,;:!?¿¡&@_–—-]*$$re$;
+  -- What is still being typed: behind an apostrophe or a hyphen a word of its own begins (l'eco, well-kno).
+  last_word constant text := $re$[^\s'\u2019"(){}\[\]<>/\\.,;:!?\u00bf\u00a1&@_\u2013\u2014-]*$$re$;
   excluded text;
   prefix text;
   prefix_reading tsquery;

@@ -1,5 +1,5 @@
 -- The schema of the keeper, and what all of its tasks share. Every statement can be run again; the other files named
--- keeper-… add to it.
+-- keeper-*.sql add to it.
 
 create schema if not exists keeper;
 comment on schema keeper is 'Archiving and statistics of the practice sessions. Not exposed by the API, and no API role may use it.';
