@@ -22,6 +22,7 @@ import { type Definitions, definitionsOf } from './definitions.ts';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
+import { assertNoReferenceIsLost } from './live-references.ts';
 import { asOneStep, type Task } from './one-step.ts';
 import type { OnProgress } from './progress.ts';
 import { catchUpRetired } from './retired.ts';
@@ -157,6 +158,7 @@ async function restoreBeside(
 ): Promise<{ result: Run; detail: string }> {
   const onProgress = progressOf(emit, rollbackFromTasks.restore);
   const moves = await withPresentReferences(pool, definitions.moves);
+  await assertNoReferenceIsLost(pool, moves);
   try {
     const run = await inCopyTransaction(pool, { begin: 'BEGIN', onFailure: 'rollback', signal }, async (client) => {
       await client.query(COPY_SETTINGS);

@@ -4,6 +4,7 @@ import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { assertHeldByRetired } from './held-by-retired.ts';
 import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
+import { assertNoReferenceIsLost } from './live-references.ts';
 import { catchUpRetired } from './retired.ts';
 import {
   assertNotRestoring,
@@ -50,6 +51,7 @@ export async function rollback(input: {
     if (run.phase === 'baking' && !run.rolling_back) {
       await assertColumnsStand(pool, run.settings.moves);
       await assertNoColumnIsLost(pool, run.settings.moves);
+      await assertNoReferenceIsLost(pool, run.settings.moves);
       await catchUpRetired(pool, run, signal);
       await assertHeldByRetired(pool);
     }

@@ -5,6 +5,7 @@ import { leafPartitions, partitionNames } from '../db/describe-table.ts';
 import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
 import { assertColumnsStand, assertNoColumnIsLost } from '../engine/live-columns.ts';
+import { assertNoReferenceIsLost } from '../engine/live-references.ts';
 import { assertSourcesUnaltered } from '../engine/source-shape.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
@@ -117,6 +118,7 @@ export function cutoverStep(input: {
             assertCurrent: async (client) => {
               await assertColumnsStand(client, context.moves);
               await assertNoColumnIsLost(client, context.moves);
+              await assertNoReferenceIsLost(client, context.moves);
               await assertCurrent(client);
             },
             record: async (client) => {

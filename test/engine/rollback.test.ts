@@ -54,6 +54,26 @@ describe('rollback', () => {
     expect(await query('SELECT DISTINCT length(title) AS length FROM public.sessions')).toEqual([{ length: 500 }]);
   });
 
+  test.each([
+    { to: 'public.sessions (id, status) ON UPDATE CASCADE ON DELETE CASCADE', columns: 'session_id, status' },
+    { to: 'public.sessions_archived (id, status)', columns: 'session_id, status' },
+    { to: 'private.session_keys (id)', columns: 'session_id' },
+    { to: 'public.messages (id)', columns: 'message_id' },
+  ])('waits for a foreign key that $to was given since the cutover', async ({ to, columns }) => {
+    await tandem.migrate();
+    await query('CREATE TABLE public.notes (session_id uuid, status public.session_status, message_id uuid)');
+    await query(`ALTER TABLE public.notes ADD CONSTRAINT noted FOREIGN KEY (${columns}) REFERENCES ${to}`);
+    const before = await catalogOf(database.pool);
+    expect(await tandem.rollback().catch((thrown: unknown) => thrown)).toMatchObject({
+      code: 'TD027',
+      message: expect.stringContaining('public.notes."noted"'),
+    });
+    expect(catalogDifference(before, await catalogOf(database.pool))).toEqual([]);
+    await query('ALTER TABLE public.notes DROP CONSTRAINT noted');
+    await tandem.rollback();
+    expect(await tandem.status()).toMatchObject({ phase: 'rolled_back' });
+  });
+
   test('waits for columns that the flat tables do not have, and for those that the new ones have lost', async () => {
     await tandem.migrate();
     await query("ALTER TABLE public.sessions ADD COLUMN mood text DEFAULT 'good'");
