@@ -39,7 +39,7 @@ create table if not exists keeper.session_moves (
   to_status {{schema}}.session_status not null,
   moved_at timestamptz not null default clock_timestamp()
 );
-comment on table keeper.session_moves is 'When a session came into its status. What no policy asks for any more is removed after each run.';
+comment on table keeper.session_moves is 'When a session came into its status. Where it has left that status, what no policy asks for any more is removed after each run.';
 create index if not exists session_moves_session_id_idx on keeper.session_moves (session_id, moved_at desc);
 create index if not exists session_moves_run_id_idx on keeper.session_moves (run_id);
 create index if not exists session_moves_moved_at_idx on keeper.session_moves (moved_at);
@@ -254,7 +254,8 @@ begin
 end
 $function$;
 
--- What is older than any time that is asked about is of no use any more.
+-- What is older than any time that is asked about is of no use any more. But a policy may be switched on, or its time made
+-- longer, later: since when a session has been in the status that it is in stays known.
 create or replace function keeper.forget_moves(most bigint) returns bigint
 language sql
 set search_path = ''
@@ -264,6 +265,9 @@ as $function$
      where m.ctid = any (array(
        select o.ctid from keeper.session_moves o, keeper.archive_policy p
         where o.moved_at < now() - greatest(p.archive_after, p.delete_after, p.purge_after, p.grace)
+          and (not exists (select from private.session_keys k where k.id = o.session_id and k.status = o.to_status)
+            or exists (select from keeper.session_moves later
+                        where later.session_id = o.session_id and later.moved_at > o.moved_at))
         limit most))
     returning 1)
   select count(*) from old

@@ -120,11 +120,28 @@ describe('archiving', () => {
     expect(told).toEqual(['paused by `tandem pause`', null]);
   });
 
-  test('forgets when a session came into its status once no policy asks for it', async () => {
+  test('forgets when a session came into a status that it has left, and not into the one that it is in', async () => {
+    const moves = async () => (await query('SELECT to_status FROM keeper.session_moves')).rows.length;
     await run(database.pool);
     await query("UPDATE keeper.session_moves SET moved_at = moved_at - interval '91 days'");
     await run(database.pool);
-    expect((await query('SELECT FROM keeper.session_moves')).rowCount).toBe(0);
+    expect(await moves()).toBe(6);
+    await query("UPDATE public.sessions SET status = 'active', last_accessed = now() WHERE id = $1", [
+      idOf('active', 10),
+    ]);
+    expect(await moves()).toBe(7);
+    await run(database.pool);
+    expect(await moves()).toBe(6);
+  });
+
+  test('lets a deleted session rest from when it was deleted, though no policy asked for it then', async () => {
+    await usePolicy(database.pool, { archiveAfterDays: null });
+    const deleted = idOf('archived', 8);
+    await query("UPDATE public.sessions SET status = 'deleted' WHERE id = $1", [deleted]);
+    await query("UPDATE keeper.session_moves SET moved_at = moved_at - interval '8 days'");
+    await run(database.pool, { archiveAfterDays: null });
+    await run(database.pool, { archiveAfterDays: null, purgeAfterDays: 90 });
+    expect(await statusOf(database.pool, deleted)).toBe('deleted');
   });
 
   test('stops at a signal between two batches; the run says so, and the next one goes on', async () => {
