@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api.ts';
 import { moment } from '../format.ts';
+import { Pager } from '../parts/pager.tsx';
 import { ProblemNote } from '../parts/problem.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { useData } from '../use-data.ts';
@@ -71,14 +72,7 @@ export function AuditPage() {
           </table>
         </Scroll>
       )}
-      <nav class="actions" aria-label="Pages of the audit">
-        <button type="button" disabled={trail.length === 0} onClick={() => setTrail(trail.slice(0, -1))}>
-          Newer
-        </button>
-        <button type="button" disabled={next === null} onClick={() => next !== null && setTrail([...trail, next])}>
-          Older
-        </button>
-      </nav>
+      <Pager label="Pages of the audit" trail={trail} next={next} onTrail={setTrail} />
     </>
   );
 }

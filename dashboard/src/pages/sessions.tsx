@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api.ts';
 import { ago } from '../format.ts';
+import { Pager } from '../parts/pager.tsx';
 import { NotYet, ProblemNote } from '../parts/problem.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { go } from '../router.ts';
@@ -92,14 +93,7 @@ export function SessionsPage() {
           </table>
         </Scroll>
       )}
-      <nav class="actions" aria-label="Pages of sessions">
-        <button type="button" disabled={trail.length === 0} onClick={() => setTrail(trail.slice(0, -1))}>
-          Newer
-        </button>
-        <button type="button" disabled={next === null} onClick={() => next !== null && setTrail([...trail, next])}>
-          Older
-        </button>
-      </nav>
+      <Pager label="Pages of sessions" trail={trail} next={next} onTrail={setTrail} />
     </>
   );
 }
