@@ -68,7 +68,7 @@ function dollarQuoted(body: string): string {
 
 /**
  * The trigger functions. The writer needs no right on Tandem's schema (definer), cannot be caught by an object of the
- * same name (empty search_path), and pays one append a row. `side` says which names the key's columns have there.
+ * same name, temporary or not (search_path), and pays one append a row. `side` says which names the key's columns have there.
  */
 export function changeLogFunctionSql(move: TableMove, side: 'source' | 'target'): string[] {
   const log = quoteName(changeLogName(move));
@@ -76,7 +76,7 @@ export function changeLogFunctionSql(move: TableMove, side: 'source' | 'target')
   const values = (row: string) => move.key.map((k) => `${row}.${quoteIdent(k[side])}`).join(', ');
   return [
     `CREATE OR REPLACE FUNCTION ${logFunction(move, side)}() RETURNS trigger LANGUAGE plpgsql
-       SECURITY DEFINER SET search_path = '' AS ${dollarQuoted(`
+       SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ${dollarQuoted(`
      BEGIN
        IF TG_OP = 'TRUNCATE' THEN
          INSERT INTO ${log} DEFAULT VALUES;

@@ -311,7 +311,7 @@ $do$;
 -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
 create or replace function private.to_search(language "public".session_language, content text) returns tsvector
 language plpgsql immutable parallel safe security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   return case
@@ -404,7 +404,7 @@ create index sessions_deleted_user_id_idx on "public"."sessions_deleted" ("user_
 -- trigger on DELETE looks, the registry has the new status. It must be a BEFORE trigger for just that reason.
 create or replace function private.session_key_put() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   insert into private.session_keys as k (id, status, language)
@@ -420,7 +420,7 @@ $function$;
 -- and deleting its key would delete its messages.
 create or replace function private.session_key_remove() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   delete from private.session_keys k where k.id = old."id" and k.status = old."status";
@@ -431,7 +431,7 @@ $function$;
 -- Renames the key instead of making a second one: what refers to it refuses (messages), as it did with the flat table.
 create or replace function private.session_key_rename() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   update private.session_keys k
@@ -444,7 +444,7 @@ $function$;
 -- The language of a session that stays in its partition; one that moves at the same time goes through session_key_put.
 create or replace function private.session_key_set_language() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   -- The strong lock waits for messages that are just being written with the old language (they hold KEY SHARE), so that
@@ -574,7 +574,7 @@ alter table "public"."messages" add constraint messages_user_id_fkey
 -- An application need not know the column language, nor count its messages.
 create or replace function private.message_complete() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   session_language "public".session_language;
@@ -602,7 +602,7 @@ $function$;
 -- another partition, and in AFTER INSERT the old language is gone. The registry is a plain table and sees old and new.
 create or replace function private.messages_follow_language() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   update "public"."messages" m set language = new.language
@@ -617,7 +617,7 @@ $function$;
 -- the second one: where a session really moves, the row in its old partition is deleted by now.
 create or replace function private.session_key_guard() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if exists (select from "public"."sessions" s where s."id" = old.id and s."status" = old.status) then
@@ -639,7 +639,7 @@ $function$;
 -- TRUNCATE sessions, messages passes.
 create or replace function private.session_keys_truncate() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if exists (
@@ -919,7 +919,7 @@ revoke all on private.session_counts from public, anon, authenticated, service_r
 -- The same by index alone, whatever the planner takes the tables for: it costs as much as these sessions have messages.
 create or replace function private.count_sessions(wanted uuid[]) returns setof private.session_rollup
 language sql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -931,7 +931,7 @@ $function$;
 -- that. Exact in the snapshot of the statement that calls it. A session without messages has no row.
 create or replace function private.session_figures(wanted uuid[]) returns setof private.session_rollup
 language sql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   with change as materialized (
     select c.* from private.session_changes c where c.session_id = any (wanted)
@@ -978,7 +978,7 @@ $function$;
 -- queue, and is in no row that was counted. To be called until it takes less than it may.
 create or replace function private.fold_session_changes(max_entries integer default 20000, out entries bigint, out sessions bigint)
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   -- One fold at a time, and the lock before the snapshot: the rollup that it sees is the last one.
@@ -1039,7 +1039,7 @@ create or replace function private.recount_sessions(
   from_id uuid, max_sessions integer default 500, out next_id uuid, out sessions bigint, out drifted bigint
 )
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   perform from private.session_rollup_state for update;
@@ -1093,7 +1093,7 @@ from public, anon, authenticated, service_role;
 
 create or replace function private.messages_note_changes() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if tg_op = 'INSERT' then
@@ -1143,7 +1143,7 @@ $function$;
 -- for a large import would read all messages for the next single row.
 create or replace function private.feedback_note_changes() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -1207,7 +1207,7 @@ $function$;
 -- price is here, and not on whoever writes feedback.
 create or replace function private.message_move_feedback() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   perform from "public"."messages" m where m."id" = old."id" for update;
@@ -1317,7 +1317,7 @@ $do$;
 -- The caller's own figures, as of this moment and not of the last refresh: rollup and queue, for the caller's sessions.
 create or replace function private.my_session_stats() returns setof "public".session_stats
 language sql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select
     s."user_id",
@@ -1364,7 +1364,7 @@ grant select on "public".my_session_stats to authenticated, service_role;
 -- added, changed or swapped with its neighbour - have one of these in common, and an index finds them by it.
 create or replace function private.search_deletions(word text) returns text[]
 language sql immutable strict parallel safe cost 1000
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return array(select distinct left(word, place) || substr(word, place + 2) from generate_series(0, length(word) - 1) as places (place)) || word;
 
 create table if not exists private.search_words (
@@ -1384,7 +1384,7 @@ revoke all on private.search_words from public, anon, authenticated, service_rol
 -- the messages since then. Writers are not kept waiting, and readers see the old words until it is done.
 create or replace function private.refresh_search_words(since timestamptz default null) returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $function$
 declare
@@ -1419,7 +1419,7 @@ comment on function private.refresh_search_words(timestamptz) is
 -- The most likely spellings of a word: itself, where it is known, then those that stand in most messages.
 create or replace function private.search_spellings(typed text) returns text[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $function$
 begin
@@ -1448,7 +1448,7 @@ begin
                                   and part.classid = 'pg_catalog.pg_ts_dict'::regclass and part.deptype = 'e'
     join pg_catalog.pg_ts_dict d on d.oid = part.objid
    where e.extname = 'unaccent';
-  execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe set search_path = '''' return '
+  execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp return '
     || case when dictionary.name is null then 'lower(content)' else format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name) end;
 end
 $do$;
@@ -1457,7 +1457,7 @@ $do$;
 -- nothing, and one that only excludes would find nearly everything.
 create or replace function private.search_any_of(queries tsquery[]) returns tsquery
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   one tsquery;
@@ -1477,7 +1477,7 @@ $function$;
 -- words with accents, and private.to_search has its stems for Spanish and French.
 create or replace function private.search_reading(language "public".session_language, query text) returns tsquery
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $function$
 begin
@@ -1496,7 +1496,7 @@ $function$;
 -- A query with what it excludes: a row that either stemmer would exclude is excluded.
 create or replace function private.search_reading_without(language "public".session_language, query text, excluded text) returns tsquery
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   reading constant tsquery := private.search_reading(language, query);
@@ -1549,13 +1549,13 @@ comment on type private.search_hit is 'A message that was found, before row secu
 -- reads. The work is bounded in messages, but one may be long, and while a word is typed its text is read.
 create or replace function private.search_time_limit() returns interval
 language sql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return interval '3 seconds';
 
 -- Costs nothing as the planner sees it, so that the clock is looked at before a text is read.
 create or replace function private.search_out_of_time() returns boolean
 language plpgsql volatile parallel safe cost 0.0001
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   raise exception using errcode = 'query_canceled',
@@ -1583,7 +1583,7 @@ create or replace function private.search_candidates(
   request private.search_request, newest integer, enough integer, most integer, counted integer default 50000
 ) returns uuid[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_sort = off
 set jit = off
@@ -1737,7 +1737,7 @@ create or replace function private.search(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $function$
 #variable_conflict use_column
@@ -1829,7 +1829,7 @@ $function$;
 create or replace function private.search_page(request private.search_request, candidates uuid[], by_time boolean, wanted integer, skipped integer)
 returns private.search_hit[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $function$
 begin
@@ -1854,7 +1854,7 @@ $function$;
 create or replace function private.search_corrected(request private.search_request, phrase text, by_time boolean, wanted integer, skipped integer)
 returns private.search_hit[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   typed text;
@@ -1912,7 +1912,7 @@ create or replace function private.search_own(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   reader constant uuid := auth.uid();
@@ -1931,7 +1931,7 @@ create or replace function private.search_all(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   return private.search(query, user_id, session_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
@@ -1945,14 +1945,14 @@ create or replace function private.search_unbound(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.search_all(query, session_id, user_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
 
 -- HTML: the message escaped, what matched within <mark>. ts_headline escapes nothing, so that comes first. Of a very long
 -- message the beginning.
 create or replace function private.search_snippet(language "public".session_language, content text, reading tsquery) returns text
 language sql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select case
       when search_snippet.language in ('es', 'fr') and strpos(marked.snippet, '<mark>') = 0
@@ -1995,7 +1995,7 @@ create or replace function "public".search_messages(
   page_offset integer default 0
 ) returns setof "public".message_match
 language sql stable rows 20
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 begin atomic
   select m."id", m."session_id", s."title"::text, m."user_id", m."type", m."sequence_number",
@@ -2044,14 +2044,14 @@ notify pgrst, 'reload schema';
 
 create or replace function "public"."messages"("public"."sessions") returns setof "public"."messages"
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select m.* from "public"."messages" m where m."session_id" operator(pg_catalog.=) $1."id"
 $function$;
 
 create or replace function "public"."sessions"("public"."messages") returns setof "public"."sessions" rows 1
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select s.* from "public"."sessions" s where s."id" operator(pg_catalog.=) $1."session_id"
 $function$;

@@ -73,7 +73,7 @@ begin
   if to_regprocedure('auth.uid()') is null then
     create function auth.uid() returns uuid
     language sql stable parallel safe
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
     as $function$
       -- Both of PostgREST's settings: all claims as JSON (current), and one setting per claim (before version 9).
       select nullif(coalesce(

@@ -4,14 +4,14 @@
 
 create or replace function {{messages}}({{sessions}}) returns setof {{messages}}
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select m.* from {{messages}} m where m.{{messages.session_id}} operator(pg_catalog.=) $1.{{sessions.id}}
 $function$;
 
 create or replace function {{sessions}}({{messages}}) returns setof {{sessions}} rows 1
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select s.* from {{sessions}} s where s.{{sessions.id}} operator(pg_catalog.=) $1.{{messages.session_id}}
 $function$;

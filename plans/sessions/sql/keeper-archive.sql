@@ -65,7 +65,7 @@ comment on table keeper.purged_sessions is 'Audit: what was deleted for good, wh
 -- table fires no AFTER UPDATE trigger for one.
 create or replace function keeper.session_move_note() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   insert into keeper.session_moves (session_id, run_id, from_status, to_status)
@@ -93,7 +93,7 @@ create or replace function keeper.due(
   transition text, idle interval, rest interval, since timestamptz, most bigint, take boolean
 ) returns table (session_id uuid, last_accessed timestamptz)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   return query execute $sql$
@@ -116,7 +116,7 @@ $function$;
 create or replace function keeper.idle_time(policy keeper.archive_policy, transition text)
 returns table (idle interval, rest interval)
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select t.idle, case when transition = 'purged' then greatest(t.idle, policy.grace) else t.idle end
     from (select case transition when 'archived' then policy.archive_after
@@ -131,7 +131,7 @@ $function$;
 create or replace function keeper.move_batch(run bigint, transition text, since timestamptz, most bigint)
 returns table (taken bigint, moved bigint, reached timestamptz)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '400ms'
 as $function$
 declare
@@ -168,7 +168,7 @@ $function$;
 create or replace function keeper.take_purge(since timestamptz, most bigint)
 returns table (session_id uuid, last_accessed timestamptz, messages bigint, feedback bigint)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '400ms'
 as $function$
 declare
@@ -207,7 +207,7 @@ $function$;
 -- row in the same transaction.
 create or replace function keeper.purge(run bigint, ids uuid[], messages bigint[], feedback bigint[], file text) returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set lock_timeout = '400ms'
 as $function$
 declare
@@ -239,7 +239,7 @@ $function$;
 create or replace function keeper.purge_batch(run bigint, since timestamptz, most bigint)
 returns table (taken bigint, moved bigint, reached timestamptz)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   ids uuid[];
@@ -258,7 +258,7 @@ $function$;
 -- longer, later: since when a session has been in the status that it is in stays known.
 create or replace function keeper.forget_moves(most bigint) returns bigint
 language sql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   with old as (
     delete from keeper.session_moves m
@@ -277,7 +277,7 @@ $function$;
 -- that moves: a mistaken zero changes the number. `tandem` asks for it; in psql, SET keeper.affected = '123' says it.
 create or replace function keeper.archive_policy_guard() returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   known bigint := coalesce(nullif(current_setting('keeper.affected', true), '')::bigint, 0);

@@ -14,7 +14,7 @@ comment on table keeper.session_holds is 'Sessions that must not be moved on or 
 -- snapshot is older, fails to delete the key with 40001.
 create or replace function keeper.session_hold_place() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   perform from private.session_keys k where k.id = new.session_id for update;
@@ -33,7 +33,7 @@ $function$;
 -- there, where nothing knows of holds, has to be deleted here as well.
 create or replace function keeper.holds_count() returns boolean
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select exists (
     select from pg_catalog.pg_class c where c.oid = to_regclass($identifier${{sessions}}$identifier$) and c.relkind = 'p')
@@ -41,7 +41,7 @@ $function$;
 
 create or replace function keeper.refuse_for_hold(session_id uuid, reason text) returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if not keeper.holds_count() then
@@ -58,7 +58,7 @@ $function$;
 -- hold there stops a DELETE of the session, of its user, of a partition's row, and TRUNCATE.
 create or replace function keeper.session_hold_keep() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   held text := (select h.reason from keeper.session_holds h where h.session_id = old.id);
@@ -75,7 +75,7 @@ $function$;
 -- connection, and one that was made for a large DELETE would read every key, or every message, for the next single row.
 create or replace function keeper.message_hold_keep() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -97,7 +97,7 @@ $function$;
 -- After the row was written: whatever other triggers made of it is in it by then.
 create or replace function keeper.message_hold_keep_content() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   held record;
@@ -113,7 +113,7 @@ $function$;
 
 create or replace function keeper.feedback_hold_keep() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -139,7 +139,7 @@ $function$;
 -- Its rows would be gone before anybody could look at them; the holds are few.
 create or replace function keeper.truncate_hold_keep() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   held record;

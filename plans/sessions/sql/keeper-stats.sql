@@ -46,7 +46,7 @@ comment on table keeper.stats_recounts is 'Each time that the figures of every s
 -- its rows when sessions is truncated. Null where the server does not count.
 create or replace function keeper.session_writes() returns bigint
 language sql volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select case when current_setting('track_counts')::boolean then
     sum(pg_stat_get_tuples_inserted(p.relid) + pg_stat_get_tuples_updated(p.relid) + pg_stat_get_tuples_deleted(p.relid))::bigint end
@@ -58,7 +58,7 @@ $function$;
 -- When the next refresh is due: as long after the last one as its share of the time asks for.
 create or replace function keeper.refresh_due_at() returns timestamptz
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select coalesce(
     (select r.ended_at + greatest(p.refresh_every, (r.ended_at - r.started_at) / p.share)
@@ -72,7 +72,7 @@ $function$;
 -- is due the next time.
 create or replace function keeper.begin_refresh(began timestamptz, folded bigint, force boolean, out refresh_id bigint, out refresh_mode text)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   writes constant bigint := keeper.session_writes();
@@ -95,7 +95,7 @@ $function$;
 -- Notes how it ended, and forgets what is older than 30 days.
 create or replace function keeper.end_refresh(ended bigint, failure text, out row_count bigint)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if failure is null then
@@ -111,7 +111,7 @@ $function$;
 create or replace function keeper.recount_batch(max_sessions integer, force boolean default false)
 returns table (sessions bigint, drifted bigint, ended boolean)
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   recount keeper.stats_recounts;

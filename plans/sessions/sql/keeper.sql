@@ -18,7 +18,7 @@ insert into keeper.leader default values on conflict do nothing;
 -- database's own scheduler does, and what a daemon does, never overlap.
 create or replace function keeper.led_by() returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   lease record;
@@ -47,7 +47,7 @@ insert into keeper.control default values on conflict do nothing;
 -- somebody's own. The rate of WAL is handed in: it takes two looks.
 create or replace function keeper.held_back(wal_rate double precision) returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   control keeper.control := (select c from keeper.control c);

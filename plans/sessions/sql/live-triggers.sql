@@ -4,7 +4,7 @@
 -- An application need not know the column language, nor count its messages.
 create or replace function private.message_complete() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   session_language {{schema}}.session_language;
@@ -32,7 +32,7 @@ $function$;
 -- another partition, and in AFTER INSERT the old language is gone. The registry is a plain table and sees old and new.
 create or replace function private.messages_follow_language() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   update {{messages}} m set language = new.language
@@ -47,7 +47,7 @@ $function$;
 -- the second one: where a session really moves, the row in its old partition is deleted by now.
 create or replace function private.session_key_guard() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if exists (select from {{sessions}} s where s.{{sessions.id}} = old.id and s.{{sessions.status}} = old.status) then
@@ -69,7 +69,7 @@ $function$;
 -- TRUNCATE sessions, messages passes.
 create or replace function private.session_keys_truncate() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if exists (

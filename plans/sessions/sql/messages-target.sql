@@ -11,7 +11,7 @@
 -- A tsvector cannot exceed 1 MB, and a longer message must not be refused because of it: its beginning is indexed.
 create or replace function private.to_search(language {{schema}}.session_language, content text) returns tsvector
 language plpgsql immutable parallel safe security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   return case

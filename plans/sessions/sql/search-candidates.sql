@@ -34,13 +34,13 @@ comment on type private.search_hit is 'A message that was found, before row secu
 -- reads. The work is bounded in messages, but one may be long, and while a word is typed its text is read.
 create or replace function private.search_time_limit() returns interval
 language sql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return interval '3 seconds';
 
 -- Costs nothing as the planner sees it, so that the clock is looked at before a text is read.
 create or replace function private.search_out_of_time() returns boolean
 language plpgsql volatile parallel safe cost 0.0001
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   raise exception using errcode = 'query_canceled',
@@ -68,7 +68,7 @@ create or replace function private.search_candidates(
   request private.search_request, newest integer, enough integer, most integer, counted integer default 50000
 ) returns uuid[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_sort = off
 set jit = off

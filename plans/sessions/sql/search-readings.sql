@@ -12,7 +12,7 @@ begin
                                   and part.classid = 'pg_catalog.pg_ts_dict'::regclass and part.deptype = 'e'
     join pg_catalog.pg_ts_dict d on d.oid = part.objid
    where e.extname = 'unaccent';
-  execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe set search_path = '''' return '
+  execute 'create or replace function private.search_plain(content text) returns text language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp return '
     || case when dictionary.name is null then 'lower(content)' else format('%I.unaccent(%L::regdictionary, lower(content))', dictionary.schema, dictionary.name) end;
 end
 $do$;
@@ -21,7 +21,7 @@ $do$;
 -- nothing, and one that only excludes would find nearly everything.
 create or replace function private.search_any_of(queries tsquery[]) returns tsquery
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   one tsquery;
@@ -41,7 +41,7 @@ $function$;
 -- words with accents, and private.to_search has its stems for Spanish and French.
 create or replace function private.search_reading(language {{schema}}.session_language, query text) returns tsquery
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $function$
 begin
@@ -60,7 +60,7 @@ $function$;
 -- A query with what it excludes: a row that either stemmer would exclude is excluded.
 create or replace function private.search_reading_without(language {{schema}}.session_language, query text, excluded text) returns tsquery
 language plpgsql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   reading constant tsquery := private.search_reading(language, query);

@@ -5,7 +5,7 @@
 -- added, changed or swapped with its neighbour - have one of these in common, and an index finds them by it.
 create or replace function private.search_deletions(word text) returns text[]
 language sql immutable strict parallel safe cost 1000
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return array(select distinct left(word, place) || substr(word, place + 2) from generate_series(0, length(word) - 1) as places (place)) || word;
 
 create table if not exists private.search_words (
@@ -25,7 +25,7 @@ revoke all on private.search_words from public, anon, authenticated, service_rol
 -- the messages since then. Writers are not kept waiting, and readers see the old words until it is done.
 create or replace function private.refresh_search_words(since timestamptz default null) returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $function$
 declare
@@ -60,7 +60,7 @@ comment on function private.refresh_search_words(timestamptz) is
 -- The most likely spellings of a word: itself, where it is known, then those that stand in most messages.
 create or replace function private.search_spellings(typed text) returns text[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $function$
 begin

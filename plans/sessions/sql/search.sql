@@ -41,7 +41,7 @@ create or replace function private.search(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $function$
 #variable_conflict use_column
@@ -133,7 +133,7 @@ $function$;
 create or replace function private.search_page(request private.search_request, candidates uuid[], by_time boolean, wanted integer, skipped integer)
 returns private.search_hit[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $function$
 begin
@@ -158,7 +158,7 @@ $function$;
 create or replace function private.search_corrected(request private.search_request, phrase text, by_time boolean, wanted integer, skipped integer)
 returns private.search_hit[]
 language plpgsql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   typed text;
@@ -216,7 +216,7 @@ create or replace function private.search_own(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 declare
   reader constant uuid := auth.uid();
@@ -235,7 +235,7 @@ create or replace function private.search_all(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language plpgsql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   return private.search(query, user_id, session_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
@@ -249,14 +249,14 @@ create or replace function private.search_unbound(
   sort text, typing boolean, correct_spelling boolean, max_results integer, page_offset integer
 ) returns private.search_hit[]
 language sql stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 return private.search_all(query, session_id, user_id, language, type, since, sort, typing, correct_spelling, max_results, page_offset);
 
 -- HTML: the message escaped, what matched within <mark>. ts_headline escapes nothing, so that comes first. Of a very long
 -- message the beginning.
 create or replace function private.search_snippet(language {{schema}}.session_language, content text, reading tsquery) returns text
 language sql immutable parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 begin atomic
   select case
       when search_snippet.language in ('es', 'fr') and strpos(marked.snippet, '<mark>') = 0
@@ -299,7 +299,7 @@ create or replace function {{schema}}.search_messages(
   page_offset integer default 0
 ) returns setof {{schema}}.message_match
 language sql stable rows 20
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 begin atomic
   select m.{{messages.id}}, m.{{messages.session_id}}, s.{{sessions.title}}::text, m.{{messages.user_id}}, m.{{messages.type}}, m.{{messages.sequence_number}},

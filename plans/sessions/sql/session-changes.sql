@@ -3,7 +3,7 @@
 
 create or replace function private.messages_note_changes() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   if tg_op = 'INSERT' then
@@ -53,7 +53,7 @@ $function$;
 -- for a large import would read all messages for the next single row.
 create or replace function private.feedback_note_changes() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -117,7 +117,7 @@ $function$;
 -- price is here, and not on whoever writes feedback.
 create or replace function private.message_move_feedback() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   perform from {{messages}} m where m.{{messages.id}} = old.{{messages.id}} for update;

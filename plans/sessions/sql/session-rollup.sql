@@ -108,7 +108,7 @@ revoke all on private.session_counts from public, anon, authenticated, service_r
 -- The same by index alone, whatever the planner takes the tables for: it costs as much as these sessions have messages.
 create or replace function private.count_sessions(wanted uuid[]) returns setof private.session_rollup
 language sql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -120,7 +120,7 @@ $function$;
 -- that. Exact in the snapshot of the statement that calls it. A session without messages has no row.
 create or replace function private.session_figures(wanted uuid[]) returns setof private.session_rollup
 language sql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   with change as materialized (
     select c.* from private.session_changes c where c.session_id = any (wanted)
@@ -167,7 +167,7 @@ $function$;
 -- queue, and is in no row that was counted. To be called until it takes less than it may.
 create or replace function private.fold_session_changes(max_entries integer default 20000, out entries bigint, out sessions bigint)
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   -- One fold at a time, and the lock before the snapshot: the rollup that it sees is the last one.
@@ -228,7 +228,7 @@ create or replace function private.recount_sessions(
   from_id uuid, max_sessions integer default 500, out next_id uuid, out sessions bigint, out drifted bigint
 )
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   perform from private.session_rollup_state for update;

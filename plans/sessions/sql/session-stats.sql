@@ -53,7 +53,7 @@ $do$;
 -- The caller's own figures, as of this moment and not of the last refresh: rollup and queue, for the caller's sessions.
 create or replace function private.my_session_stats() returns setof {{schema}}.session_stats
 language sql stable security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
   select
     s.{{sessions.user_id}},

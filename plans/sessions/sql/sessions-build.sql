@@ -26,7 +26,7 @@ create index sessions_deleted_user_id_idx on {{target_schema}}.{{partition.delet
 -- trigger on DELETE looks, the registry has the new status. It must be a BEFORE trigger for just that reason.
 create or replace function private.session_key_put() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   insert into private.session_keys as k (id, status, language)
@@ -42,7 +42,7 @@ $function$;
 -- and deleting its key would delete its messages.
 create or replace function private.session_key_remove() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   delete from private.session_keys k where k.id = old.{{sessions.id}} and k.status = old.{{sessions.status}};
@@ -53,7 +53,7 @@ $function$;
 -- Renames the key instead of making a second one: what refers to it refuses (messages), as it did with the flat table.
 create or replace function private.session_key_rename() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   update private.session_keys k
@@ -66,7 +66,7 @@ $function$;
 -- The language of a session that stays in its partition; one that moves at the same time goes through session_key_put.
 create or replace function private.session_key_set_language() returns trigger
 language plpgsql security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $function$
 begin
   -- The strong lock waits for messages that are just being written with the old language (they hold KEY SHARE), so that

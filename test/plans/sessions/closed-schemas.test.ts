@@ -74,6 +74,6 @@ describe('in the end state', () => {
       [['private', 'keeper']],
     );
     expect(rows.length).toBeGreaterThan(5);
-    expect(rows.filter(({ config }) => !config?.includes('search_path=""'))).toEqual([]);
+    expect(rows.filter(({ config }) => !config?.includes('search_path=pg_catalog, pg_temp'))).toEqual([]);
   });
 });

@@ -117,8 +117,8 @@ describe('what stands behind it', () => {
         WHERE prosecdef AND starts_with(proname, 'search') ORDER BY 1`,
     );
     expect(rows).toEqual([
-      { name: 'search_all', config: '{"search_path=\\"\\""}' },
-      { name: 'search_own', config: '{"search_path=\\"\\""}' },
+      { name: 'search_all', config: '{"search_path=pg_catalog, pg_temp"}' },
+      { name: 'search_own', config: '{"search_path=pg_catalog, pg_temp"}' },
     ]);
   });
 

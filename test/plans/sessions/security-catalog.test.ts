@@ -44,10 +44,10 @@ test.each([
   expect(plan.filter((line) => expected.test(line))).toHaveLength(times);
 });
 
-test('what runs with its owner’s rights stands in the unexposed schema with an empty search_path; all else is invoker', async () => {
+test('what runs with its owner’s rights stands in the unexposed schema; all else is invoker; every search_path names pg_temp, and last', async () => {
   const { rows } = await client.query<{ name: string; schema: string; definer: boolean; pinned: boolean }>(
     `SELECT p.proname::text AS name, n.nspname::text AS schema, p.prosecdef AS definer,
-            coalesce('search_path=""' = ANY (p.proconfig), false) AS pinned
+            coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false) AS pinned
        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname IN ('public', 'private')
         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')`,
   );
