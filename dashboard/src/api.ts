@@ -38,7 +38,7 @@ export async function answered<A extends Answer>(asked: Promise<A>): Promise<Awa
     });
   });
   if (answer.ok) return read(answer);
-  if (answer.status === 401) location.assign('/sign-in');
+  if (answer.status === 401) location.assign(`/sign-in?to=${encodeURIComponent(location.pathname)}`);
   throw new RequestFailed(problemOf(await answer.text()));
 }
 

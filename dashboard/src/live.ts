@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { MigrationView } from '../../src/server/migration-view.ts';
 import { type Topic, topics } from '../../src/server/topics.ts';
+import { answered, api } from './api.ts';
 
 export type Connection = 'live' | 'paused' | 'lost';
 
@@ -9,7 +10,10 @@ interface State {
   readonly migration: MigrationView | null;
 }
 
-/** One stream for the whole page. The browser connects again by itself; a page that is paused has none. */
+/** A browser connects again by itself where the stream broke, but not where it was refused: by a proxy, or for want of a token. */
+const AGAIN_MS = 5_000;
+
+/** One stream for the whole page; a page that is paused has none. */
 let source: EventSource | null = null;
 let state: State = { connection: 'lost', migration: null };
 const watchers = new Set<() => void>();
@@ -27,7 +31,14 @@ function connect(): void {
     // What was read before the stream began may be old by now.
     for (const reader of readers) reader(topics);
   });
-  source.addEventListener('error', () => update({ connection: 'lost' }));
+  const mine = source;
+  source.addEventListener('error', () => {
+    update({ connection: 'lost' });
+    if (mine.readyState !== EventSource.CLOSED) return;
+    // Whoever is not signed in any more is asked to; what else is wrong, the pages say themselves.
+    answered(api.overview.place.$get()).catch(() => undefined);
+    setTimeout(() => source === mine && connect(), AGAIN_MS);
+  });
   source.addEventListener('migration', (event) => update({ migration: JSON.parse(event.data) }));
   source.addEventListener('changed', (event) => {
     const changed: readonly Topic[] = JSON.parse(event.data);

@@ -9,7 +9,7 @@ import { type KeeperEvent, messageOf } from '../keeper/keeper.ts';
 import { createMetrics } from '../keeper/metrics.ts';
 import { createDashboard, type DashboardOptions } from '../server/dashboard.ts';
 import { environmentOf } from '../server/environment.ts';
-import { startHttp } from '../server/http.ts';
+import { assertGuarded, startHttp } from '../server/http.ts';
 import type { ListenAddress } from '../server/listen.ts';
 import { runOptions } from './connection.ts';
 import { keepWhileMigrated } from './keep-while-migrated.ts';
@@ -41,6 +41,9 @@ export interface Serving {
 export async function startServing(options: ServingOptions): Promise<Serving> {
   const { pool, databaseUrl, plan, config, readOnly, listen, allowedHosts, env, log } = options;
   const { monitoring, backups = null } = config;
+  const token = env['TANDEM_TOKEN'] || null;
+  // Before anything is made in the database.
+  assertGuarded({ listen, token, allowedHosts });
   const names = sessionsNames(config);
   const watching = monitoringTasks({
     pool,
@@ -73,7 +76,7 @@ export async function startServing(options: ServingOptions): Promise<Serving> {
   });
   const http = await startHttp({
     listen,
-    token: env['TANDEM_TOKEN'] || null,
+    token,
     allowedHosts,
     dashboard: dashboard.mount,
     metrics: async () => {

@@ -1,6 +1,7 @@
 import type { Handler } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { Live, LiveEvents } from './live.ts';
+import type { Signed } from './sign-in.ts';
 import type { Topic } from './topics.ts';
 
 /** How often a stream says that it is still there, where nothing happens: proxies close silent ones. */
@@ -45,8 +46,8 @@ export function createOutbox() {
   };
 }
 
-/** One stream of events for one page; each waits for its own reader, and for no other. */
-export function eventStream(live: Live): Handler {
+/** One stream of events for one page; each waits for its own reader, and for no other. It ends with the session of whoever reads it. */
+export function eventStream(live: Live): Handler<Signed> {
   let open = 0;
   return (context) => {
     // Nobody would read what is written, nor end it.
@@ -57,9 +58,11 @@ export function eventStream(live: Live): Handler {
       const outbox = createOutbox();
       const unsubscribe = live.subscribe(outbox.put);
       stream.onAbort(outbox.wake);
+      const { signedOut } = context.var;
+      signedOut?.addEventListener('abort', outbox.wake, { once: true });
       try {
         await stream.writeSSE({ event: 'alive', data: '' });
-        while (!stream.aborted && !stream.closed) {
+        while (!stream.aborted && !stream.closed && !signedOut?.aborted) {
           await outbox.wait(SIGN_OF_LIFE_MS);
           const events = outbox.take();
           for (const event of events) await stream.writeSSE(event);
@@ -67,6 +70,7 @@ export function eventStream(live: Live): Handler {
         }
       } finally {
         unsubscribe();
+        signedOut?.removeEventListener('abort', outbox.wake);
         open--;
       }
     });

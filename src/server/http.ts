@@ -40,19 +40,9 @@ const messageOf = (error: unknown) => (error instanceof Error ? error.message : 
  * @throws TD008 for an address beyond this machine or another name without a token, and for one that cannot be listened at
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { listen, token } = options;
-  if (!isLoopback(listen.host) && token === null) {
-    throw new TandemError('TD008', `Anybody could read what is served at ${listen.host}.`, {
-      hint: 'Set TANDEM_TOKEN to a secret that is then asked for, or listen at 127.0.0.1.',
-    });
-  }
-  if (token === null && (options.allowedHosts ?? []).length > 0) {
-    throw new TandemError('TD008', 'Anybody whom a proxy lets through could do what this dashboard does.', {
-      hint: 'With --allow-host, set TANDEM_TOKEN to a secret that is then asked for.',
-    });
-  }
+  assertGuarded(options);
   const server = createServer(getRequestListener(createApp(options).fetch));
-  const url = await listenAt(server, listen);
+  const url = await listenAt(server, options.listen);
   return {
     url,
     close: () =>
@@ -61,6 +51,24 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
         server.closeAllConnections();
       }),
   };
+}
+
+/** @throws TD008 for an address beyond this machine, or another name, without a token */
+export function assertGuarded({
+  listen,
+  token,
+  allowedHosts = [],
+}: Pick<HttpOptions, 'listen' | 'token' | 'allowedHosts'>): void {
+  if (!isLoopback(listen.host) && token === null) {
+    throw new TandemError('TD008', `Anybody could read what is served at ${listen.host}.`, {
+      hint: 'Set TANDEM_TOKEN to a secret that is then asked for, or listen at 127.0.0.1.',
+    });
+  }
+  if (token === null && allowedHosts.length > 0) {
+    throw new TandemError('TD008', 'Anybody whom a proxy lets through could do what this dashboard does.', {
+      hint: 'With --allow-host, set TANDEM_TOKEN to a secret that is then asked for.',
+    });
+  }
 }
 
 function createApp({ listen, token, allowedHosts = [], metrics, ready, dashboard }: HttpOptions): Hono<Signed> {

@@ -1,33 +1,47 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Hono, type MiddlewareHandler } from 'hono';
-import { getCookie, setCookie } from 'hono/cookie';
-import { html } from 'hono/html';
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import { createAttempts, networkOf } from './attempts.ts';
 import { isSameOrigin } from './guard.ts';
+import { signInPage } from './sign-in-page.ts';
 
-/** Who asks, by what the audit calls them. */
 export interface Signed {
-  Variables: { actor: string };
+  Variables: {
+    /** Who asks, by what the audit calls them. */
+    actor: string;
+    /** Fires once this person has signed out, or twelve hours are over; none for whoever never signed in. */
+    signedOut?: AbortSignal;
+  };
 }
 
 const COOKIE = 'tandem_session';
 const VALID_MS = 12 * 3_600_000;
-const MOST_FAILURES = 10;
-const FAILURES_EACH_MS = 60_000;
-const OPEN = /^\/(sign-in$|assets\/)/;
+const OPEN = /^\/(sign-in$|sign-out$|assets\/)/;
+/** Where a page of ours is. Anything else could lead to another site. */
+const PAGE = /^\/[\w-]*(\/[\w-]+)?$/;
+
+interface Session {
+  readonly actor: string;
+  readonly ended: AbortController;
+}
 
 /**
  * Where there is a token, everything asks for it: programs as `Authorization: Bearer …`, people once, in a form, for a
  * cookie that no script can read and no other page's request carries. `nobody` is the actor where there is no token.
  */
-export function signIn(token: string | null, nobody: string) {
-  const sessions = new Map<string, { actor: string; until: number }>();
-  let failures: number[] = [];
+export function signIn(token: string | null, nobody: string, attempts = createAttempts()) {
+  const sessions = new Map<string, Session>();
   const routes = new Hono<Signed>();
 
-  const signedIn = (cookie: string | undefined): string | null => {
-    const session = cookie === undefined ? undefined : sessions.get(cookie);
-    if (session === undefined || session.until < Date.now()) return null;
-    return session.actor;
+  const end = (id: string) => {
+    sessions.get(id)?.ended.abort();
+    sessions.delete(id);
+  };
+  const begin = (actor: string): string => {
+    const id = randomBytes(32).toString('base64url');
+    sessions.set(id, { actor, ended: new AbortController() });
+    setTimeout(() => end(id), VALID_MS).unref();
+    return id;
   };
 
   const guard: MiddlewareHandler<Signed> = async (context, next) => {
@@ -35,84 +49,80 @@ export function signIn(token: string | null, nobody: string) {
       context.set('actor', nobody);
       return next();
     }
-    if (isToken(context.req.header('authorization')?.replace(/^Bearer /, ''), token)) {
-      context.set('actor', 'bearer of the token');
+    const session = sessions.get(getCookie(context, COOKIE) ?? '');
+    if (session !== undefined) {
+      context.set('actor', session.actor);
+      context.set('signedOut', session.ended.signal);
       return next();
     }
-    const actor = signedIn(getCookie(context, COOKIE));
-    if (actor !== null) {
-      context.set('actor', actor);
-      return next();
+    const offered = /^Bearer +(.*)$/i.exec(context.req.header('authorization') ?? '')?.[1];
+    if (offered !== undefined) {
+      const network = networkOf(context);
+      const wait = attempts.wait(network);
+      if (wait > 0) {
+        context.header('Retry-After', String(wait));
+        return context.text(`${tooMany(wait)}\n`, 429);
+      }
+      if (isToken(offered, token)) {
+        attempts.right(network);
+        context.set('actor', 'bearer of the token');
+        return next();
+      }
+      attempts.wrong(network);
     }
     if (OPEN.test(context.req.path)) return next();
     if (context.req.method === 'GET' && context.req.header('accept')?.includes('text/html'))
-      return context.redirect('/sign-in', 303);
+      return context.redirect(`/sign-in?to=${encodeURIComponent(context.req.path)}`, 303);
     context.header('WWW-Authenticate', 'Bearer');
     return context.text('A token is wanted.\n', 401);
   };
 
-  routes.get('/sign-in', (context) => context.html(signInPage(null)));
+  routes.get('/sign-in', (context) => context.html(signInPage(null, pageOf(context.req.query('to')))));
   routes.post('/sign-in', async (context) => {
     if (!isSameOrigin(context.req.header('origin'), context.req.header('host')))
       return context.text('This form is sent by its own page only.\n', 403);
-    failures = failures.filter((at) => at > Date.now() - FAILURES_EACH_MS);
-    if (failures.length >= MOST_FAILURES)
-      return context.html(signInPage('Too many attempts. Wait for a minute, and try again.'), 429);
     const form = await context.req.parseBody();
-    const name = typeof form['name'] === 'string' ? form['name'].trim().slice(0, 80) : '';
-    if (token === null || typeof form['token'] !== 'string' || !isToken(form['token'], token)) {
-      failures.push(Date.now());
-      return context.html(signInPage('This is not the token.'), 401);
+    const said = (field: string) => (typeof form[field] === 'string' ? form[field] : '');
+    const to = pageOf(said('to'));
+    const network = networkOf(context);
+    const wait = attempts.wait(network);
+    if (wait > 0) {
+      context.header('Retry-After', String(wait));
+      return context.html(signInPage(tooMany(wait), to), 429);
     }
-    if (name === '') return context.html(signInPage('A name is wanted: the audit notes who did what.'), 400);
-    const now = Date.now();
-    for (const [id, { until }] of sessions) if (until < now) sessions.delete(id);
-    const id = randomBytes(32).toString('base64url');
-    sessions.set(id, { actor: name, until: now + VALID_MS });
-    setCookie(context, COOKIE, id, {
+    if (token === null || !isToken(said('token'), token)) {
+      attempts.wrong(network);
+      return context.html(signInPage('This is not the token.', to), 401);
+    }
+    attempts.right(network);
+    const name = said('name').trim().slice(0, 80);
+    if (name === '') return context.html(signInPage('A name is wanted: the audit notes who did what.', to), 400);
+    setCookie(context, COOKIE, begin(name), {
       httpOnly: true,
       sameSite: 'Strict',
       path: '/',
       maxAge: VALID_MS / 1000,
       secure: context.req.header('x-forwarded-proto') === 'https',
     });
-    return context.redirect('/', 303);
+    return context.redirect(to, 303);
+  });
+  // Without a session, too: that one may have ended by itself.
+  routes.post('/sign-out', (context) => {
+    if (!isSameOrigin(context.req.header('origin'), context.req.header('host')))
+      return context.text('This form is sent by its own page only.\n', 403);
+    end(getCookie(context, COOKIE) ?? '');
+    deleteCookie(context, COOKIE, { path: '/' });
+    return context.redirect('/sign-in', 303);
   });
   return { guard, routes };
 }
 
-/** Compared as digests: neither content nor length can be told from how long it takes. */
-function isToken(given: string | undefined, wanted: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given ?? ''), digest(wanted)) && given !== undefined;
-}
+const tooMany = (wait: number) => `Too many wrong tokens. Try again in ${wait} ${wait === 1 ? 'second' : 'seconds'}.`;
 
-function signInPage(problem: string | null) {
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <title>Sign in · Tandem</title>
-        <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
-        <link rel="stylesheet" href="/assets/page.css" />
-        <link rel="stylesheet" href="/assets/frame.css" />
-        <link rel="stylesheet" href="/assets/controls.css" />
-        <link rel="stylesheet" href="/assets/narrow.css" />
-      </head>
-      <body class="sign-in">
-        <main>
-          <h1>Tandem</h1>
-          <form method="post" action="/sign-in">
-            ${problem === null ? '' : html`<p role="alert" class="problem">${problem}</p>`}
-            <label for="name">Your name, for the audit</label>
-            <input id="name" name="name" autocomplete="name" required maxlength="80" />
-            <label for="token">Token</label>
-            <input id="token" name="token" type="password" autocomplete="current-password" required />
-            <button type="submit">Sign in</button>
-          </form>
-        </main>
-      </body>
-    </html>`;
+const pageOf = (asked: string | undefined) => (asked !== undefined && PAGE.test(asked) ? asked : '/');
+
+/** Compared as digests: neither content nor length can be told from how long it takes. */
+function isToken(given: string, wanted: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(wanted));
 }

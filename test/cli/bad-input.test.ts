@@ -46,6 +46,13 @@ async function planFile(name: string, text: string): Promise<string> {
   return join(folder, name);
 }
 
+/** Refused before anything is made in the database. */
+const serve = async (...args: string[]) => {
+  const ended = await run('serve', ...args);
+  expect((await query("SELECT to_regnamespace('keeper') AS keeper")).rows).toEqual([{ keeper: null }]);
+  return ended;
+};
+
 const CTRL_C = '\u0003';
 
 const cases: Readonly<Record<string, () => Promise<Ended | 'not tried here'>>> = {
@@ -96,6 +103,8 @@ const cases: Readonly<Record<string, () => Promise<Ended | 'not tried here'>>> =
   },
   'no database named': () => inProcess(['plan'], { url: '' }),
   'a URL that is none': () => inProcess(['plan'], { url: 'localhost/app' }),
+  'an address beyond this machine, without a token': () => serve('--listen', '0.0.0.0:0'),
+  '`--allow-host` without a token': () => serve('--listen', '127.0.0.1:0', '--allow-host', 'tandem.example'),
   'an unknown option': () => run('plan', '--jsn'),
   'a plan file that is not there': () => run('plan', '--plan', '/nowhere/plan.json'),
   'a plan file with a syntax error': async () => migrate('--plan', await planFile('syntax.json', '{"sessions": ')),

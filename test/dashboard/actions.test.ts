@@ -31,8 +31,7 @@ describe.skipIf(!chromiumPath)('actions', () => {
     await page.getByLabel('Your name').fill('Ada');
     await page.getByLabel('Token').fill('a token');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('heading', { name: 'Overview' }).waitFor();
-    await page.goto(served.url + path);
+    await page.waitForURL(served.url + path);
     return page;
   };
   const lastNoted = async () => {
@@ -41,6 +40,18 @@ describe.skipIf(!chromiumPath)('actions', () => {
     );
     return rows[0];
   };
+
+  test('whoever signs out is asked to sign in again, in every window', async () => {
+    const page = await open('/alerts');
+    const other = await page.context().newPage();
+    await other.goto(`${served.url}/audit`);
+    await other.getByText('Live', { exact: true }).waitFor();
+    await page.getByText('Signed in as Ada').waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    await other.waitForURL(`${served.url}/sign-in?to=%2Faudit`);
+    await other.close();
+  });
 
   test('a session is held, and released', async () => {
     const page = await open('/archiving');

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
-import { idOf } from '../plans/sessions/keeper/keeping.ts';
+import { idleSessions, idOf } from '../plans/sessions/keeper/keeping.ts';
 import { useDatabase } from '../support/database.ts';
 import { kept } from './kept.ts';
 import { type Served, serveDashboard } from './serving.ts';
@@ -112,6 +112,63 @@ test('where it only reads, the server refuses every change, and so does the data
   await expect(Object(pool).query('DELETE FROM keeper.samples')).rejects.toMatchObject({ code: '25006' });
 });
 
+test('two queries are tried at once, and a third one does not wait for a connection', async () => {
+  const url = await serve();
+  const attempt = () =>
+    fetch(`${url}/api/search/try`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: url },
+      body: JSON.stringify({ query: 'hello', user: '00000000-0000-0000-0000-00000000000a', language: null }),
+    });
+  const client = await database.connect();
+  await client.query('BEGIN; LOCK TABLE public.messages');
+  const first = [attempt(), attempt()];
+  const waiting =
+    'SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())';
+  await expect.poll(async () => (await database.pool.query(waiting)).rowCount).toBe(2);
+  const refused = await attempt();
+  expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'TD026' }]);
+  await client.query('ROLLBACK');
+  expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200]);
+  expect((await attempt()).status).toBe(200);
+});
+
+describe('where the keeper has not worked yet', () => {
+  const fresh = useDatabase(idleSessions);
+
+  test('nothing is made in the database before somebody has confirmed', async () => {
+    const server = await serveDashboard(fresh);
+    const post = (path: string, json: unknown) =>
+      fetch(`${server.url}/api/archiving${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', origin: server.url },
+        body: JSON.stringify(json),
+      });
+    const objects = async () =>
+      (
+        await fresh.pool.query(
+          "SELECT relname FROM pg_class WHERE relnamespace = 'keeper'::regnamespace AND relkind = 'r' ORDER BY 1",
+        )
+      ).rows;
+    const before = await objects();
+    const policy = { archiveAfterDays: 1, deleteAfterDays: null, purgeAfterDays: null, graceDays: 7 };
+    for (const [path, json] of [
+      ['/policy', { policy, confirm: 'wrong' }],
+      ['/policy/try', { policy }],
+      ['/holds/release', { session, confirm: 'release' }],
+      ['/undo', { run: 1, confirm: 'undo' }],
+    ] as const) {
+      const refused = await post(path, json);
+      expect([path, refused.status, await refused.json()]).toMatchObject([path, 409, { code: 'TD012' }]);
+    }
+    expect((await post('/holds', { session: idOf('active', 99), reason: 'a dispute' })).status).toBe(404);
+    expect(await objects()).toEqual(before);
+    expect((await post('/holds', { session, reason: 'a dispute' })).status).toBe(200);
+    await expect(fresh.pool.query('DELETE FROM public.sessions WHERE id = $1', [session])).rejects.toThrow('held');
+    await server.close();
+  });
+});
+
 describe('with a token', () => {
   const token = 'correct horse battery staple';
   const form = (url: string, fields: Record<string, string>, origin = url) =>
@@ -127,7 +184,7 @@ describe('with a token', () => {
     for (const path of ['/api/overview', '/metrics', '/api/live', '/healthz'])
       expect((await fetch(url + path)).status).toBe(401);
     const page = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html' } });
-    expect([page.status, page.headers.get('location')]).toEqual([303, '/sign-in']);
+    expect([page.status, page.headers.get('location')]).toEqual([303, '/sign-in?to=%2F']);
     expect((await form(url, { token, name: 'Ada' }, 'http://evil.example')).status).toBe(403);
     expect((await form(url, { token: 'wrong', name: 'Ada' })).status).toBe(401);
     expect((await form(url, { token, name: ' ' })).status).toBe(400);
@@ -145,9 +202,73 @@ describe('with a token', () => {
     expect((await fetch(`${url}/api/overview`, { headers: { cookie: 'tandem_session=x' } })).status).toBe(401);
   });
 
-  test('it cannot be guessed in a hurry', async () => {
+  const cookieOf = (answer: Response) => ({ cookie: (answer.headers.get('set-cookie') ?? '').split(';')[0] ?? '' });
+  /** From another address of this machine's, which `fetch` cannot choose. */
+  const bearerFrom = (localAddress: string, url: string, headers: Record<string, string> = {}) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const options = { localAddress, headers: { authorization: `Bearer ${token}`, ...headers } };
+      request(`${url}/api/overview/place`, options, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  test.each([
+    ['in the form', (url: string, guess: string) => form(url, { token: guess, name: 'Eve' })],
+    [
+      'by programs',
+      (url: string, guess: string) => fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${guess}` } }),
+    ],
+  ])(
+    'it cannot be guessed in a hurry, %s, and nobody is kept out who is elsewhere or signed in',
+    async (_, attempt) => {
+      const url = await serve({ token });
+      const own = cookieOf(await form(url, { token, name: 'Ada' }));
+      for (let i = 0; i < 10; i++) expect((await attempt(url, `guess ${i}`)).status).toBe(401);
+      const refused = await attempt(url, token);
+      expect(refused.status).toBe(429);
+      expect(Number(refused.headers.get('retry-after'))).toBeOneOf([1, 2, 3, 4, 5, 6]);
+      expect((await fetch(`${url}/api/overview`, { headers: own })).status).toBe(200);
+      expect(await bearerFrom('127.0.0.1', url)).toBe(429);
+      expect(await bearerFrom('127.0.0.2', url)).toBe(200);
+      // A proxy on this machine says whom it asks for; what its client told it before is nobody's word.
+      expect(await bearerFrom('127.0.0.1', url, { 'x-forwarded-for': '127.0.0.1, 192.0.2.1' })).toBe(200);
+      expect(await bearerFrom('127.0.0.2', url, { 'x-forwarded-for': '192.0.2.1, 127.0.0.1' })).toBe(429);
+    },
+  );
+
+  test('whoever signs out is signed out here, too, and sees nothing more of what was open', async () => {
     const url = await serve({ token });
-    for (let i = 0; i < 10; i++) expect((await form(url, { token: `guess ${i}`, name: 'Eve' })).status).toBe(401);
-    expect((await form(url, { token, name: 'Eve' })).status).toBe(429);
+    const own = cookieOf(await form(url, { token, name: 'Ada' }));
+    const live = await fetch(`${url}/api/live`, { headers: own });
+    const out = (origin: string) =>
+      fetch(`${url}/sign-out`, { method: 'POST', redirect: 'manual', headers: { ...own, origin } });
+    expect((await out('http://evil.example')).status).toBe(403);
+    expect((await fetch(`${url}/api/overview/place`, { headers: own })).status).toBe(200);
+    const answer = await out(url);
+    expect([answer.status, answer.headers.get('location')]).toEqual([303, '/sign-in']);
+    expect(answer.headers.get('set-cookie')).toMatch(/^tandem_session=; Max-Age=0; Path=\/$/);
+    // The stream has an end, where it had none.
+    await live.text();
+    expect((await fetch(`${url}/api/overview/place`, { headers: own })).status).toBe(401);
+  });
+
+  test('whoever signs in is led to the page that was asked for, and to no other site', async () => {
+    const url = await serve({ token });
+    const asked = await fetch(`${url}/sessions/${session}`, { redirect: 'manual', headers: { accept: 'text/html' } });
+    expect(asked.headers.get('location')).toBe(`/sign-in?to=${encodeURIComponent(`/sessions/${session}`)}`);
+    const led = async (to: string) =>
+      (await form(url, { token, name: 'Ada', to })).headers.get('location')?.replace(url, '');
+    expect(await led(`/sessions/${session}`)).toBe(`/sessions/${session}`);
+    for (const to of [
+      '//evil.example',
+      '/\\evil.example',
+      '/\t/evil.example',
+      'https://evil.example',
+      '/.//evil.example',
+    ])
+      expect(await led(to)).toBe('/');
   });
 });

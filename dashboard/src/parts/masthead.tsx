@@ -8,6 +8,8 @@ export interface Place {
   readonly environment: { readonly name: string; readonly production: boolean };
   readonly read_only: boolean;
   readonly actor: string;
+  /** By the form: whoever did can sign out. */
+  readonly signed_in: boolean;
 }
 
 /** Where we are, and what may be done there; null until the server has said it. */
@@ -67,9 +69,19 @@ export function Masthead({ path }: { path: string }) {
             Pause live updates
           </button>
           <ThemeSwitch />
+          {place?.signed_in && <SignOut actor={place.actor} />}
         </div>
       </nav>
     </header>
+  );
+}
+
+function SignOut({ actor }: { actor: string }) {
+  return (
+    <form class="sign-out" method="post" action="/sign-out">
+      <p>Signed in as {actor}</p>
+      <button type="submit">Sign out</button>
+    </form>
   );
 }
 

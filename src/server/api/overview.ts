@@ -13,5 +13,8 @@ export function overviewRoutes({ pool, plan, names, config, database, environmen
       const sentences = await overview({ pool, names, monitoring, status: current, makesBackups });
       return context.json({ at: new Date().toISOString(), phase: current.phase, sentences });
     })
-    .get('/place', (context) => context.json({ database, environment, read_only: readOnly, actor: context.var.actor }));
+    .get('/place', (context) => {
+      const { actor, signedOut } = context.var;
+      return context.json({ database, environment, read_only: readOnly, actor, signed_in: signedOut !== undefined });
+    });
 }
