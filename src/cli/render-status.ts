@@ -29,6 +29,7 @@ export function renderStatus(status: Status): string {
       (row) => `  ${pc.yellow('quarantined')} ${row.table} ${row.key.join(',')}: ${row.reason}`,
     ),
     ...olderBackendLines(status),
+    ...(status.way_back ?? []).map((obstacle) => pc.yellow(`a rollback would wait: ${obstacle}`)),
     ...holderLines(status),
     ...(status.holder === null && NEXT[status.phase] ? [`next: ${NEXT[status.phase]}`] : []),
   ].join('\n');

@@ -7,8 +7,8 @@ import { type Run, setAttachments, setMoves } from './run-state.ts';
 
 /**
  * Takes what hangs on the live tables as what was meant: an application goes on living while the retired tables stand,
- * and what it takes away then is no loss. A foreign key of another table that was given up does not come back with a
- * rollback either.
+ * and what it takes away then is no loss. A foreign key that was given up, the tables' own or another table's, does not come
+ * back with a rollback either.
  *
  * @returns the run that expects just that
  */
@@ -42,5 +42,8 @@ async function withPresentForeignKeys(client: Queryable, move: TableMove): Promi
     const now = await present(after);
     if (now !== undefined) incoming.push({ before, after: now });
   }
-  return { ...move, targetForeignKeys, incoming };
+  const isGivenUp = ({ name }: ForeignKey) =>
+    move.targetForeignKeys.some((key) => key.name === name) && !targetForeignKeys.some((key) => key.name === name);
+  const sourceForeignKeys = move.sourceForeignKeys.filter((key) => !isGivenUp(key));
+  return { ...move, sourceForeignKeys, targetForeignKeys, incoming };
 }

@@ -7,6 +7,7 @@ import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { asOneStep, type Task } from './one-step.ts';
 import { catchUpRetired } from './retired.ts';
+import { lostRetired } from './retired-tables.ts';
 import { withLockRetry } from './retry-ddl.ts';
 import {
   assertNotRestoring,
@@ -19,7 +20,7 @@ import {
 } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
 import type { Plan, RunOptions } from './step.ts';
-import { verify } from './verify.ts';
+import { verify, verifyShape } from './verify.ts';
 
 /** What `finish` does, in the order in which it tells of it. */
 export const finishTasks = {
@@ -32,7 +33,11 @@ export const finishTasks = {
  * Ends the bake: after a fresh verification, takes the change log off the new tables and drops the retired ones with
  * everything else of Tandem's. There is no way back from here but the backup; that is what is irreversible about it.
  *
- * @throws TD012 where nothing bakes; TD030 where the verification is not green, and then nothing is dropped
+ * With `withoutWayBack`, also where somebody has dropped a retired table, so that its rows can be compared no more: the
+ * shape alone is verified then.
+ *
+ * @throws TD012 where nothing bakes; TD030 where the verification is not green, and then nothing is dropped; TD027 where a
+ * retired table is gone
  */
 export async function finish(input: {
   pool: Pool;
@@ -40,8 +45,9 @@ export async function finish(input: {
   options: RunOptions;
   emit: Emit;
   signal: AbortSignal;
+  withoutWayBack?: boolean;
 }): Promise<void> {
-  const { pool, plan, options, emit } = input;
+  const { pool, plan, options, emit, withoutWayBack = false } = input;
   await finishableRun(pool);
   await withRunnerLock(pool, 'finish', async (lost) => {
     // Read again: whoever held the lock a moment ago may have gone back.
@@ -51,15 +57,17 @@ export async function finish(input: {
     const lock = { ...options.cutover, emit, signal };
     if (run.phase === 'baking') {
       await asOneStep(emit, finishTasks.verify, async () => {
-        await catchUpRetired(pool, run, signal);
-        const result = await verify({ pool, plan, options, emit, signal });
+        const alone = withoutWayBack && (await lostRetired(pool, run.settings.moves)).length > 0;
+        if (!alone) await catchUpRetired(pool, run, signal);
+        const all = { pool, plan, options, emit, signal };
+        const result = alone ? await verifyShape(all) : await verify(all);
         if (!result.ok) {
           throw new TandemError('TD030', 'The verification is not green; nothing was dropped.', {
             hint: 'Look at the differences with `tandem verify`. The retired tables stay, and `tandem rollback` still goes back.',
             detail: result.findings.map((f) => `${f.subject}: ${f.message}`).join('\n'),
           });
         }
-        return { result, detail: 'no difference' };
+        return { result, detail: alone ? 'the shape alone: no rows are left to compare with' : 'no difference' };
       });
       const statements = await detachStatements(pool, run);
       // All logs and the phase together: with one of them gone, the retired tables are no way back any more.

@@ -4,15 +4,17 @@ import { backward } from '../move/direction.ts';
 import { drainUntil } from '../move/drain.ts';
 import { TandemError } from './errors.ts';
 import { assertColumnsStand } from './live-columns.ts';
+import { assertRetiredStand } from './retired-tables.ts';
 import type { Run } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
 
 /**
  * Brings the retired tables up to date with the live ones. For whoever holds the run.
  *
- * @throws TD027 where a live table has lost a column
+ * @throws TD027 where a live table has lost a column, or a retired one is gone
  */
 export async function catchUpRetired(pool: Pool, run: Run, signal: AbortSignal): Promise<void> {
+  await assertRetiredStand(pool, run.settings.moves);
   await assertColumnsStand(pool, run.settings.moves);
   for (const move of run.settings.moves) await drainUntil(pool, backward(move), { rest: 100, signal });
 }

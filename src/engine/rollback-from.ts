@@ -40,6 +40,7 @@ import {
   setStepState,
 } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
+import { lostReferences, withFollowedReferences } from './source-references.ts';
 import type { Plan, RunOptions } from './step.ts';
 
 /** What it does, in the order in which it tells of it. */
@@ -157,7 +158,7 @@ async function restoreBeside(
   { manifest, definitions }: CheckedBackup,
 ): Promise<{ result: Run; detail: string }> {
   const onProgress = progressOf(emit, rollbackFromTasks.restore);
-  const moves = await withPresentReferences(pool, definitions.moves);
+  const moves = await withoutLost(pool, await withPresentReferences(pool, definitions.moves), emit);
   await assertNoReferenceIsLost(pool, moves);
   try {
     const run = await inCopyTransaction(pool, { begin: 'BEGIN', onFailure: 'rollback', signal }, async (client) => {
@@ -214,6 +215,26 @@ async function withPresentReferences(client: Queryable, moves: readonly TableMov
     result.push({ ...move, incoming });
   }
   return result;
+}
+
+/**
+ * What the flat tables referred to may have another name by now, or be gone. A live table's own foreign key goes with the
+ * table that it refers to: somebody has given it up, and as the live tables are now is how they are meant.
+ */
+async function withoutLost(client: Queryable, moves: readonly TableMove[], emit: Emit): Promise<TableMove[]> {
+  const followed = await withFollowedReferences(client, moves);
+  const lost = await lostReferences(client, followed);
+  for (const { key, what } of lost)
+    emit({
+      event: 'finding',
+      severity: 'warning',
+      subject: displayName(key.table),
+      message: `foreign key ${key.name} does not come back: ${what}, to which it referred, is not there any more`,
+    });
+  return followed.map((move) => ({
+    ...move,
+    sourceForeignKeys: move.sourceForeignKeys.filter((own) => !lost.some(({ key }) => key === own)),
+  }));
 }
 
 async function insertRestored(

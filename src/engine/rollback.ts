@@ -3,8 +3,6 @@ import { inTransaction } from '../db/connect.ts';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { assertHeldByRetired } from './held-by-retired.ts';
-import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
-import { assertNoReferenceIsLost } from './live-references.ts';
 import { catchUpRetired } from './retired.ts';
 import {
   assertNotRestoring,
@@ -13,14 +11,18 @@ import {
   listSteps,
   maybeLatestRun,
   type Run,
+  setMoves,
   setPhase,
   setReopened,
   setRollingBack,
   setStepState,
 } from './run-state.ts';
 import { withRunnerLock } from './runner-lock.ts';
+import { withFollowedReferences } from './source-references.ts';
+import { recordReturnedForeignKeys } from './source-shape.ts';
 import type { Plan, RunOptions } from './step.ts';
 import { stepContext } from './step-context.ts';
+import { assertWayBack } from './way-back.ts';
 
 /**
  * Goes back to the flat tables, before or after cutover: the steps' `revert` in reverse order. After cutover the first
@@ -45,13 +47,12 @@ export async function rollback(input: {
   await withRunnerLock(pool, 'rollback', async (lost) => {
     const signal = AbortSignal.any([input.signal, lost]);
     // Read again: whoever held the lock a moment ago may have cut over.
-    const run = await openRun(pool);
+    let run = await openRun(pool);
     assertSamePlan(run, plan);
     if (keep && run.phase !== 'baking' && !run.rolling_back) throw nothingToKeep();
-    if (run.phase === 'baking' && !run.rolling_back) {
-      await assertColumnsStand(pool, run.settings.moves);
-      await assertNoColumnIsLost(pool, run.settings.moves);
-      await assertNoReferenceIsLost(pool, run.settings.moves);
+    if (run.phase === 'baking') {
+      run = await followReferences(pool, run);
+      await assertWayBack(pool, run.settings.moves);
       await catchUpRetired(pool, run, signal);
       await assertHeldByRetired(pool);
     }
@@ -75,6 +76,7 @@ export async function rollback(input: {
       // With the step's state: killed before it, the same command finds the step standing, and reopens the run again.
       await inTransaction(pool, async (client) => {
         await setStepState(client, run, step.name, 'reverted');
+        if (reopened) await recordReturnedForeignKeys(client, context.moves);
         if (reopened) await setReopened(client, run);
       });
       emit({ event: 'step', name: step.name, guide: step.guide, title: step.title, state: 'reverted' });
@@ -92,6 +94,13 @@ function nothingToKeep(): TandemError {
   return new TandemError('TD012', 'There is no cutover to take back: the flat tables are the live ones.', {
     hint: '`tandem migrate` goes on with the run, and `tandem rollback` without --keep takes it away.',
   });
+}
+
+/** What refers to the tables, and what they refer to, may have another name by now. */
+async function followReferences(pool: Pool, run: Run): Promise<Run> {
+  const moves = await withFollowedReferences(pool, run.settings.moves);
+  await setMoves(pool, run, moves);
+  return { ...run, settings: { ...run.settings, moves } };
 }
 
 async function openRun(pool: Pool): Promise<Run> {

@@ -1,6 +1,12 @@
 import type { Queryable } from '../db/connect.ts';
 import { displayName, quoteName } from '../db/identifier.ts';
-import { readTableShape, type ShapeDifference, shapeDifferences, tableShapeSchema } from '../db/table-shape.ts';
+import {
+  readTableShape,
+  type ShapeDifference,
+  shapeDifferences,
+  type TableShape,
+  tableShapeSchema,
+} from '../db/table-shape.ts';
 import type { TableMove } from '../move/table-move.ts';
 import { TandemError } from './errors.ts';
 import type { Finding } from './events.ts';
@@ -11,6 +17,30 @@ export async function recordSourceShapes(client: Queryable, moves: readonly Tabl
     await client.query('UPDATE tandem.moved_table SET source_shape = $2 WHERE name = $1', [
       move.name,
       JSON.stringify(await readTableShape(client, move.source)),
+    ]);
+  }
+}
+
+/**
+ * For a run that is gone on with after a rollback: a foreign key that was given up meanwhile did not come back, and one
+ * whose other side has another name now says so.
+ */
+export async function recordReturnedForeignKeys(client: Queryable, moves: readonly TableMove[]): Promise<void> {
+  for (const move of moves) {
+    const { rows } = await client.query('SELECT source_shape AS shape FROM tandem.moved_table WHERE name = $1', [
+      move.name,
+    ]);
+    const isForeignKey = ({ kind, definition }: TableShape[number]) =>
+      kind === 'constraint' && definition.startsWith('FOREIGN KEY ');
+    const returned = (part: TableShape[number]) =>
+      isForeignKey(part) && move.sourceForeignKeys.some((key) => key.name === part.name);
+    const shape = [
+      ...tableShapeSchema.parse(rows[0]?.shape).filter((part) => !isForeignKey(part)),
+      ...(await readTableShape(client, move.source)).filter(returned),
+    ];
+    await client.query('UPDATE tandem.moved_table SET source_shape = $2 WHERE name = $1', [
+      move.name,
+      JSON.stringify(shape),
     ]);
   }
 }

@@ -8,6 +8,7 @@ import { type OlderBackends, olderBackends } from './recycle.ts';
 import { hasState, isOpen, listSteps, maybeLatestRun } from './run-state.ts';
 import { currentHolder, type Holder } from './runner-lock.ts';
 import type { Plan } from './step.ts';
+import { maybeObstacles } from './way-back.ts';
 
 /** What `tandem status --json` prints: one document. `version` grows when a field changes its meaning. */
 export interface Status {
@@ -46,6 +47,8 @@ export interface Status {
   readonly quarantined: (Pick<QuarantinedRow, 'key' | 'reason'> & { table: string })[];
   /** Backends that may hold statements cached before the cutover, which `tandem recycle` ends; null unless a run bakes. */
   readonly older_backends: OlderBackends | null;
+  /** What would make a rollback wait, as sentences; null unless a run bakes, and where the role may not look. */
+  readonly way_back: readonly string[] | null;
   readonly holder: { command: string; host: string; pid: number; since: string } | null;
 }
 
@@ -64,6 +67,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
     waiting_for: null,
     lock_attempt: null,
     older_backends: null,
+    way_back: null,
   };
   const there = await hasState(pool);
   const holder = there ? describeHolder(await currentHolder(pool)) : null;
@@ -107,6 +111,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
       reason: row.reason,
     })),
     older_backends: await olderBackends(pool, run),
+    way_back: run.phase === 'baking' ? await maybeObstacles(pool, run.settings.moves) : null,
     holder,
   };
 }

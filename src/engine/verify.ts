@@ -50,7 +50,7 @@ export async function verify(input: {
 }): Promise<VerifyResult> {
   const { pool, plan, options, emit, signal } = input;
   let run = await maybeLatestRun(pool);
-  if (!isOpen(run)) return verifyFinished(input);
+  if (!isOpen(run)) return verifyShape(input);
   assertSamePlan(run, plan);
   assertNotRollingBack(run);
   assertNotRestoring(run);
@@ -94,8 +94,8 @@ function verdict(result: Omit<VerifyResult, 'ok'>): VerifyResult {
   return { ...result, findings, ok: !findings.some((f) => f.severity === 'blocks') };
 }
 
-/** After `finish` there is no second version to compare with: the shape itself is verified. */
-async function verifyFinished(input: Parameters<typeof verify>[0]): Promise<VerifyResult> {
+/** Where there is no second version to compare with, as after `finish`: the shape itself is verified. */
+export async function verifyShape(input: Parameters<typeof verify>[0]): Promise<VerifyResult> {
   const { pool, plan, options, emit, signal } = input;
   if (!(await plan.isFinished(pool))) {
     throw new TandemError('TD012', 'There is no run to verify in this database.', {

@@ -55,6 +55,7 @@ export const statusShape = z.strictObject({
   older_backends: z
     .strictObject({ idle: z.int(), active: z.int(), idle_in_transaction: z.int(), hidden: z.int() })
     .nullable(),
+  way_back: z.array(z.string()).nullable(),
   holder: z.strictObject({ command: z.string(), host: z.string(), pid: z.int(), since: timestamp }).nullable(),
 });
 

@@ -34,7 +34,7 @@ export interface Tandem {
   migrateUpTo(step: string): Promise<void>;
   rollback(options?: { signal?: AbortSignal; keep?: boolean }): Promise<void>;
   rollbackFrom(directory: string, options?: { signal?: AbortSignal }): Promise<void>;
-  finish(): Promise<void>;
+  finish(options?: { withoutWayBack?: boolean }): Promise<void>;
   verify(options?: { accept?: boolean }): Promise<VerifyResult>;
   status(): Promise<Status>;
 }
@@ -81,7 +81,7 @@ export function tandemOn(database: { pool: Pool }, config: Config = {}, options:
     },
     rollback: ({ signal, keep = false } = {}) => rollback({ ...common(signal), keep }),
     rollbackFrom: (directory, { signal } = {}) => rollbackFrom({ ...common(signal), directory }),
-    finish: () => finish(common()),
+    finish: ({ withoutWayBack = false } = {}) => finish({ ...common(), withoutWayBack }),
     verify: ({ accept = false } = {}) => verify({ ...common(), accept }),
     status: () => status(database.pool, plan),
   };

@@ -16,10 +16,11 @@ export function finishCommand(program: Command, run: RunCommand): void {
     .description(
       'End the bake: drop the retired tables and every object of Tandem’s. Refuses unless a fresh verification is green.',
     )
+    .option('--without-way-back', 'also where a retired table was dropped, so that its rows can be compared no more')
     .option('--yes', 'do not ask')
     .option('--json', 'one event a line; needs --yes');
   withExamples(command, [['tandem finish'], ['tandem finish --yes --json | tail -n 1', 'for scripts']]).action(
-    (options: PlanOptions & { yes?: boolean }) =>
+    (options: PlanOptions & { yes?: boolean; withoutWayBack?: boolean }) =>
       run(async (terminal) => {
         assertConfirmable(terminal, options);
         const plan = await loadPlan(options);
@@ -31,7 +32,8 @@ export function finishCommand(program: Command, run: RunCommand): void {
             terminal,
             { json: options.json ?? false, tasks: Object.values(finishTasks) },
             async (emit) => {
-              await finish({ pool, plan, options: runOptions({}), emit, signal: terminal.signal });
+              const { withoutWayBack = false } = options;
+              await finish({ pool, plan, options: runOptions({}), emit, signal: terminal.signal, withoutWayBack });
               return {
                 summary: `${pc.green('Finished')}: the new tables stand alone, and nothing of Tandem’s is left.`,
                 fields: { phase: 'finished' },

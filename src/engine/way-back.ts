@@ -1,0 +1,53 @@
+import type { Queryable } from '../db/connect.ts';
+import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import type { TableMove } from '../move/table-move.ts';
+import { TandemError } from './errors.ts';
+import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
+import { assertNoReferenceIsLost } from './live-references.ts';
+import { assertRetiredStand } from './retired-tables.ts';
+import { assertReferencesStand, withFollowedReferences } from './source-references.ts';
+
+type Assertion = (client: Queryable, moves: readonly TableMove[]) => Promise<void>;
+
+const ASSERTIONS: readonly Assertion[] = [
+  assertRetiredStand,
+  assertColumnsStand,
+  assertNoColumnIsLost,
+  assertNoReferenceIsLost,
+  assertReferencesStand,
+];
+
+/**
+ * What can be known of the way back before anything is taken back, and under the locks. Reads the catalog only.
+ *
+ * @throws TD027 for what was altered since the cutover and would be lost, or would be missed
+ */
+export async function assertWayBack(client: Queryable, moves: readonly TableMove[]): Promise<void> {
+  for (const assertion of ASSERTIONS) await assertion(client, moves);
+}
+
+/** The same as sentences: what would make a rollback wait. Null where the role may not look. */
+export async function maybeObstacles(client: Queryable, moves: readonly TableMove[]): Promise<string[] | null> {
+  const found: string[] = [];
+  try {
+    const followed = await withFollowedReferences(client, moves);
+    for (const assertion of ASSERTIONS) {
+      const obstacle = await obstacleOf(() => assertion(client, followed));
+      if (obstacle !== null) found.push(obstacle);
+    }
+  } catch (error) {
+    if (sqlStateOf(error) !== SqlState.insufficientPrivilege) throw error;
+    return null;
+  }
+  return found;
+}
+
+async function obstacleOf(assertion: () => Promise<void>): Promise<string | null> {
+  try {
+    await assertion();
+    return null;
+  } catch (error) {
+    if (error instanceof TandemError) return error.message;
+    throw error;
+  }
+}
