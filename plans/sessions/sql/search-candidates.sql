@@ -61,11 +61,17 @@ $function$;
 --
 -- newest: how many messages are looked through before the index; enough: fewer than these, and it is asked; most: how many
 -- matches are of interest, the newest ones; counted: as many the index may give, in whatever order. Where there are more,
--- they are so many that the newest ones are found sooner by going back in time. Generic plans, since planning would take longer than the search; enable_sort
--- off, since a generic plan cannot know that somebody has 50,000 messages to sort; without jit, for what that sort would
--- seem to cost on servers before 18.
+-- they are so many that the newest ones are found sooner by going back in time; until: no later message.
+--
+-- Nearly enough, and the rest is likely to be found by going a little further back. The index would give every match there is,
+-- and each of them costs as much as four messages that are looked through: with 1,000 messages in 50 thousand, going back by
+-- five times as many is the cheaper way. Half of it is on top of what it should take, and then the index has to be asked
+-- after all: a word may be that of a week.
+--
+-- Generic plans, since planning would take longer than the search; enable_sort off, since a generic plan cannot know that
+-- somebody has 50,000 messages to sort; without jit, for what that sort would seem to cost on servers before 18.
 create or replace function private.search_candidates(
-  request private.search_request, newest integer, enough integer, most integer, counted integer default 50000
+  request private.search_request, newest integer, enough integer, most integer, counted integer default 50000, until timestamptz default 'infinity'
 ) returns uuid[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -76,6 +82,11 @@ as $function$
 declare
   since constant timestamptz := coalesce(request.since, '-infinity');
   hits uuid[];
+  -- The time of the last message that was looked through; null where there were no more.
+  back_to timestamptz;
+  -- Whether there are messages from before that.
+  older boolean := false;
+  further integer;
   of_index bigint;
 begin
   if request.session_id is not null then
@@ -100,7 +111,7 @@ begin
       select m.id from (
         select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search
           from {{messages}} n
-         where n.{{messages.user_id}} = request.reader and n.{{messages.created_at}} >= since
+         where n.{{messages.user_id}} = request.reader and n.{{messages.created_at}} between since and until
          order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
       ) m
        where (clock_timestamp() < request.deadline or private.search_out_of_time())
@@ -110,48 +121,70 @@ begin
               or private.search_plain(left(m.content, 20000)) ~ request.typed_pattern)
        order by m.created_at desc fetch first (most) rows with ties
     );
-    if cardinality(hits) < enough and exists (
-      select from {{messages}} m where m.{{messages.user_id}} = request.reader and m.{{messages.created_at}} >= since
-       order by m.{{messages.created_at}} desc offset newest limit 1
-    ) then
-      select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
-        select m.id, count(*) over () as matches from (
-          -- As an array: only the text index can serve that. Nor may the time be a condition for an index: the planner cannot know
-          -- how far back since is, and would read all of an index to combine it with the other.
-          select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
-           where array[n.{{messages.user_id}}] @> array[request.reader] and n.content_search @@ request.in_any_language
-             and (request.since is null or n.{{messages.created_at}} >= request.since)
-             and (clock_timestamp() < request.deadline or private.search_out_of_time())
-             and n.content_search @@ case n.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
-             and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
-             and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
-                  or private.search_plain(left(n.{{messages.content}}, 20000)) ~ request.typed_pattern)
-           limit counted
-        ) m order by m.created_at desc fetch first (most) rows with ties
-      ) h;
-      if of_index = counted then
-        return private.search_candidates(request, 2147483647, 0, most);
-      end if;
+    if cardinality(hits) < enough then
+      back_to := (
+        select m.{{messages.created_at}} from {{messages}} m
+         where m.{{messages.user_id}} = request.reader and m.{{messages.created_at}} between since and until
+         order by m.{{messages.created_at}} desc offset newest - 1 limit 1
+      );
+      older := exists (
+        select from {{messages}} m
+         where m.{{messages.user_id}} = request.reader and m.{{messages.created_at}} >= since and m.{{messages.created_at}} < back_to
+      );
     end if;
+  else
+    hits := array(
+      select m.id from (
+        select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search
+          from {{messages}} n
+         where n.{{messages.created_at}} between since and until order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
+      ) m
+       where (clock_timestamp() < request.deadline or private.search_out_of_time())
+         and m.content_search @@ case m.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+         and (request.language is null or m.language = request.language) and (request.type is null or m.type = request.type)
+         and (request.typed_pattern is null or m.content_search @@ request.typed_prefix
+              or private.search_plain(left(m.content, 20000)) ~ request.typed_pattern)
+       order by m.created_at desc fetch first (most) rows with ties
+    );
+    if cardinality(hits) < enough then
+      back_to := (
+        select m.{{messages.created_at}} from {{messages}} m where m.{{messages.created_at}} between since and until
+         order by m.{{messages.created_at}} desc offset newest - 1 limit 1
+      );
+      older := exists (
+        select from {{messages}} m where m.{{messages.created_at}} >= since and m.{{messages.created_at}} < back_to
+      );
+    end if;
+  end if;
+  if not older then
     return hits;
   end if;
 
-  hits := array(
-    select m.id from (
-      select n.{{messages.id}} as id, n.{{messages.type}} as type, n.{{messages.content}} as content, n.{{messages.created_at}} as created_at, n.language, n.content_search
-        from {{messages}} n
-       where n.{{messages.created_at}} >= since order by n.{{messages.created_at}} desc fetch first (newest) rows with ties
-    ) m
-     where (clock_timestamp() < request.deadline or private.search_out_of_time())
-       and m.content_search @@ case m.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
-       and (request.language is null or m.language = request.language) and (request.type is null or m.type = request.type)
-       and (request.typed_pattern is null or m.content_search @@ request.typed_prefix
-            or private.search_plain(left(m.content, 20000)) ~ request.typed_pattern)
-     order by m.created_at desc fetch first (most) rows with ties
-  );
-  if cardinality(hits) < enough and exists (
-    select from {{messages}} m where m.{{messages.created_at}} >= since order by m.{{messages.created_at}} desc offset newest limit 1
-  ) then
+  further := newest * (enough - cardinality(hits)) / nullif(cardinality(hits), 0) * 3 / 2;
+  if further <= newest * 5 and isfinite(back_to) then
+    hits := hits || private.search_candidates(request, further, 0, most - cardinality(hits), counted, back_to - interval '1 microsecond');
+    if cardinality(hits) >= enough then
+      return hits;
+    end if;
+  end if;
+
+  if request.reader is not null then
+    select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
+      select m.id, count(*) over () as matches from (
+        -- As an array: only the text index can serve that. Nor may the time be a condition for an index: the planner cannot know
+        -- how far back since is, and would read all of an index to combine it with the other.
+        select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
+         where array[n.{{messages.user_id}}] @> array[request.reader] and n.content_search @@ request.in_any_language
+           and (request.since is null or n.{{messages.created_at}} >= request.since)
+           and (clock_timestamp() < request.deadline or private.search_out_of_time())
+           and n.content_search @@ case n.language when 'en' then request.en when 'es' then request.es when 'fr' then request.fr when 'de' then request.de end
+           and (request.language is null or n.language = request.language) and (request.type is null or n.{{messages.type}} = request.type)
+           and (request.typed_pattern is null or n.content_search @@ request.typed_prefix
+                or private.search_plain(left(n.{{messages.content}}, 20000)) ~ request.typed_pattern)
+         limit counted
+      ) m order by m.created_at desc fetch first (most) rows with ties
+    ) h;
+  else
     select coalesce(array_agg(h.id), '{}'), coalesce(max(h.matches), 0) into hits, of_index from (
       select m.id, count(*) over () as matches from (
         select n.{{messages.id}} as id, n.{{messages.created_at}} as created_at from {{messages}} n
@@ -165,9 +198,9 @@ begin
          limit counted
       ) m order by m.created_at desc fetch first (most) rows with ties
     ) h;
-    if of_index = counted then
-      return private.search_candidates(request, 2147483647, 0, most);
-    end if;
+  end if;
+  if of_index = counted then
+    return private.search_candidates(request, 2147483647, 0, most);
   end if;
   return hits;
 end
@@ -176,5 +209,5 @@ $function$;
 revoke all on function
   private.search_time_limit(),
   private.search_out_of_time(),
-  private.search_candidates(private.search_request, integer, integer, integer, integer)
+  private.search_candidates(private.search_request, integer, integer, integer, integer, timestamptz)
 from public, anon, authenticated, service_role;

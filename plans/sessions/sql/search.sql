@@ -117,7 +117,7 @@ begin
   end if;
   candidates := private.search_candidates(
     request,
-    case when reader is null then 5000 else 2000 end,
+    case when reader is null then 2500 else 1000 end,
     -- While somebody types, a few of the newest will do; and of everybody's messages a page.
     case when by_time then skipped + wanted when prefix_reading is not null then 5 when reader is null then 20 else ranked end,
     case when by_time then skipped + wanted else ranked end
@@ -188,7 +188,7 @@ begin
   if corrected.in_any_language is null or corrected.in_any_language is not distinct from request.in_any_language then
     return '{}';
   end if;
-  hits := private.search_page(corrected, private.search_candidates(corrected, 2000, wanted, 100), by_time, wanted, skipped);
+  hits := private.search_page(corrected, private.search_candidates(corrected, case when request.reader is null then 2500 else 1000 end, wanted, 100), by_time, wanted, skipped);
   if cardinality(hits) = 0 then
     return hits;
   end if;

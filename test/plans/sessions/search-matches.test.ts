@@ -4,7 +4,7 @@ import { useDatabase } from '../../support/database.ts';
 import { asRole, insertUser, migrated, only } from './fixtures.ts';
 import { type SearchParameters, search } from './searching.ts';
 
-/** More than the newest 2,000 that are looked through before the index. */
+/** More than the newest ones that are looked through before the index. */
 const MESSAGES = 4_000;
 
 const database = useDatabase(migrated, { per: 'suite' });
@@ -25,7 +25,8 @@ beforeAll(async () => {
     `INSERT INTO public.messages (session_id, user_id, type, sequence_number, content, created_at)
      SELECT s.id, s.user_id, CASE WHEN n % 7 = 0 THEN 'audio' ELSE 'text' END::public.message_type, n,
             concat_ws(' ', 'wanderer', CASE WHEN n % 2 = 0 THEN 'zebra' END, CASE WHEN n % 50 = 0 THEN 'quartz' END,
-                      CASE WHEN n % 500 = 3 THEN 'xylem' END, CASE WHEN n < 3 THEN 'obelisk' END, 'n' || n),
+                      CASE WHEN n % 500 = 3 THEN 'xylem' END, CASE WHEN n < 3 THEN 'obelisk' END, CASE WHEN n < 3 OR n > 997 THEN 'comet' END,
+                      'n' || n),
             timestamptz '2026-01-01' + n * interval '1 minute'
        FROM public.sessions s, generate_series(1, CASE WHEN s.user_id = $2 THEN $1::int / 4 ELSE 5 END) n`,
     [MESSAGES, heavy],
@@ -55,6 +56,15 @@ async function bruteForce(where: string, user: string | null = heavy): Promise<s
     [user],
   );
   return rows.map((row) => row.id);
+}
+
+async function indexUses(index: string): Promise<number> {
+  await client.query('SELECT pg_stat_force_next_flush()');
+  const { rows } = await client.query<{ n: number }>(
+    'SELECT idx_scan::int AS n FROM pg_stat_user_indexes WHERE indexrelname = $1',
+    [index],
+  );
+  return only(rows).n;
 }
 
 const has = (word: string) => `m.content ~ '\\m${word}\\M'`;
@@ -118,6 +128,44 @@ test.each([
   for (const counted of [50, 1_000]) expect([counted, (await candidates(counted)).sort()]).toEqual([counted, expected]);
 });
 
+// 18 are looked through, and the two that share the time of the last one: the next step begins behind them.
+describe.each([
+  ['of one user', true],
+  ['of everybody', false],
+])('where the newest messages hold nearly enough: %s', (_, own) => {
+  const candidates = async (word: string) => {
+    const before = await indexUses('messages_content_search_idx');
+    const { rows } = await client.query<{ ids: string[] }>(
+      `SELECT private.search_candidates(request, 18, 30, 30) AS ids FROM (
+         SELECT jsonb_populate_record(NULL::private.search_request, jsonb_build_object('reader', $1::uuid, 'deadline', 'infinity',
+           'in_any_language', private.search_any_of(array[en, es, fr, de]), 'en', en, 'es', es, 'fr', fr, 'de', de)) AS request
+           FROM private.search_reading('en', $2) en, private.search_reading('es', $2) es,
+                private.search_reading('fr', $2) fr, private.search_reading('de', $2) de) r`,
+      [own ? heavy : null, word],
+    );
+    return {
+      ids: [...only(rows).ids].sort(),
+      indexUses: (await indexUses('messages_content_search_idx')) - before,
+    };
+  };
+  const newest = async (word: string) => {
+    const { rows } = await client.query<{ id: string }>(
+      `SELECT m.id FROM public.messages m WHERE (m.user_id = $1 OR $1 IS NULL) AND ${has(word)}
+        ORDER BY m.created_at DESC FETCH FIRST 30 ROWS WITH TIES`,
+      [own ? heavy : null],
+    );
+    return rows.map(({ id }) => id).sort();
+  };
+
+  test('the rest is found by going further back, without the text index', async () => {
+    expect(await candidates('zebra')).toEqual({ ids: await newest('zebra'), indexUses: 0 });
+  });
+
+  test('and by the text index where the messages before have none', async () => {
+    expect(await candidates('comet')).toEqual({ ids: await newest('comet'), indexUses: 1 });
+  });
+});
+
 test('by rank: the pages have no message twice and leave none out', async () => {
   const pages: string[] = [];
   for (let page_offset = 0; page_offset < 120; page_offset += 20) {
@@ -129,18 +177,10 @@ test('by rank: the pages have no message twice and leave none out', async () => 
 });
 
 describe('which index', () => {
-  const uses = async (index: string): Promise<number> => {
-    await client.query('SELECT pg_stat_force_next_flush()');
-    const { rows } = await client.query<{ n: number }>(
-      'SELECT idx_scan::int AS n FROM pg_stat_user_indexes WHERE indexrelname = $1',
-      [index],
-    );
-    return only(rows).n;
-  };
   const usesFor = async (index: string, query: string) => {
-    const before = await uses(index);
+    const before = await indexUses(index);
     await asHeavy(() => search(client, { query, correct_spelling: false }));
-    return (await uses(index)) - before;
+    return (await indexUses(index)) - before;
   };
 
   test('the text index is asked for a rare word, and not for one that the newest messages have', async () => {
