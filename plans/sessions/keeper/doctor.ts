@@ -9,6 +9,7 @@ import type { SessionsNames } from '../names.ts';
 import { triggerFindings } from '../stats-findings.ts';
 import { type JobHealth, jobHealth } from './cron-jobs.ts';
 import { type WatchedSettings, watchedChecks } from './doctor-monitoring.ts';
+import { purging } from './doctor-purge.ts';
 import { assertMigrated, isInstalled } from './install.ts';
 import { rowSecurity } from './row-security.ts';
 import { keeperNames } from './transitions.ts';
@@ -47,13 +48,15 @@ export async function examine(
     await age(pool, names),
     await rowSecurity(pool, names),
   );
-  if (await isInstalled(pool))
+  if (await isInstalled(pool)) {
+    const purge = await purging(pool, names);
     checks.push(
       ...(await keeper(pool)),
       await archiving(pool),
+      ...(purge === null ? [] : [purge]),
       ...(settings === null ? [] : await watchedChecks(pool, names, settings)),
     );
-  else
+  } else
     checks.push(
       warning('keeper', 'it has never run on this database', 'Run `tandem serve`, or `tandem archive` by cron.'),
     );

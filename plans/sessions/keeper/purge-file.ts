@@ -8,13 +8,14 @@ import { PRIVATE_DIRECTORY, PRIVATE_FILE, partOf, syncDirectory } from '../../..
 import { writeFailure } from '../../../src/backup/failures.ts';
 import type { Queryable } from '../../../src/db/connect.ts';
 import type { SessionsNames } from '../names.ts';
+import type { CascadedTable } from './cascaded-rows.ts';
 import { archivedColumns, archivedRows, archivedTables } from './purge-rows.ts';
 
 const PAGE = 500;
 
 /**
- * Writes sessions with their messages and feedback, which the caller has locked, to a file of their own, and returns its
- * path once all of it will outlast a power cut: only then may they be deleted.
+ * Writes sessions with their messages and feedback, and rows of other tables that go with them, all of which the caller has
+ * locked, to a file of their own, and returns its path once all of it will outlast a power cut: only then may they be deleted.
  *
  * A line of JSON each: what it is, then a row a line, each session before what is its own.
  *
@@ -25,6 +26,7 @@ export async function writePurgeFile(
   names: SessionsNames,
   run: number,
   ids: readonly string[],
+  cascaded: readonly CascadedTable[],
   directory: string,
 ): Promise<string> {
   const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
@@ -35,7 +37,7 @@ export async function writePurgeFile(
     const file = await open(part, 'wx', PRIVATE_FILE);
     try {
       await pipeline(
-        Readable.from(lines(client, names, run, ids)),
+        Readable.from(lines(client, names, run, ids, cascaded)),
         createGzip(),
         async (zipped: AsyncIterable<Buffer>) => {
           for await (const chunk of zipped) await file.writeFile(chunk);
@@ -55,14 +57,23 @@ export async function writePurgeFile(
   }
 }
 
-async function* lines(client: Queryable, names: SessionsNames, run: number, ids: readonly string[]) {
+async function* lines(
+  client: Queryable,
+  names: SessionsNames,
+  run: number,
+  ids: readonly string[],
+  cascaded: readonly CascadedTable[],
+) {
   const columns = await archivedColumns(client, names);
   const named = Object.fromEntries(archivedTables.map((table) => [table, columns[table].map(({ name }) => name)]));
-  yield `${JSON.stringify({ tandem: 'purged sessions', version: 1, run, written_at: new Date(), columns: named })}\n`;
-  await client.query(`DECLARE purged NO SCROLL CURSOR FOR ${archivedRows(names, columns)}`, [ids]);
+  const more = cascaded.map(({ table, columns: its }) => ({ ...table, columns: its.map(({ name }) => name) }));
+  const head = { tandem: 'purged sessions', version: 2, run, written_at: new Date(), columns: named, cascaded: more };
+  yield `${JSON.stringify(head)}\n`;
+  const { text, values } = archivedRows(names, columns, ids, cascaded);
+  await client.query(`DECLARE purged NO SCROLL CURSOR FOR ${text}`, values);
   for (let pages = true; pages; ) {
     const { rows } = await client.query<{ table: string; values: unknown }>(`FETCH ${PAGE} FROM purged`);
-    for (const { table, values } of rows) yield `${JSON.stringify({ table, values })}\n`;
+    for (const { table, values: texts } of rows) yield `${JSON.stringify({ table, values: texts })}\n`;
     pages = rows.length === PAGE;
   }
   await client.query('CLOSE purged');

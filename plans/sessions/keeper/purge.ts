@@ -2,11 +2,13 @@ import { rm } from 'node:fs/promises';
 import type { Queryable } from '../../../src/db/connect.ts';
 import type { SessionsNames } from '../names.ts';
 import type { Batch } from './archive.ts';
+import { findCascadedRows } from './cascaded-rows.ts';
 import { writePurgeFile } from './purge-file.ts';
 
 /**
  * Deletes a batch of due sessions for good, each with an audit row in the same transaction. Where there is a directory,
- * they are written to a file in it first.
+ * they are written to a file in it first, with all that goes with them; a session with a row that somebody else
+ * has locked is left to the next run.
  */
 export async function purgeBatch(
   client: Queryable,
@@ -28,14 +30,18 @@ export async function purgeBatch(
   );
   const [first] = rows;
   if (first === undefined) return { taken: 0, moved: 0, reached: null };
-  const ids = rows.map(({ id }) => id);
-  const file = await writePurgeFile(client, names, run, ids, directory);
+  const all = rows.map(({ id }) => id);
+  const { tables, busy } = await findCascadedRows(client, names, all, { lock: true });
+  const free = rows.filter(({ id }) => !busy.has(id));
+  if (free.length === 0) return { taken: rows.length, moved: 0, reached: first.reached };
+  const ids = free.map(({ id }) => id);
+  const file = await writePurgeFile(client, names, run, ids, tables, directory);
   try {
     const purged = await client.query<{ moved: number }>('SELECT keeper.purge($1, $2, $3, $4, $5)::float8 AS moved', [
       run,
       ids,
-      rows.map((r) => r.messages),
-      rows.map((r) => r.feedback),
+      free.map((r) => r.messages),
+      free.map((r) => r.feedback),
       file,
     ]);
     return { taken: rows.length, moved: purged.rows[0]?.moved ?? 0, reached: first.reached };

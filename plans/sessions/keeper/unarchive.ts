@@ -1,30 +1,12 @@
-import { createReadStream } from 'node:fs';
-import { createGunzip } from 'node:zlib';
-import { z } from 'zod';
-import { errnoOf } from '../../../src/backup/failures.ts';
 import { inTransaction, type Pool, type Queryable } from '../../../src/db/connect.ts';
 import { isDataError, sqlStateOf } from '../../../src/db/sqlstate.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
 import type { SessionsNames } from '../names.ts';
-import {
-  type ArchivedColumn,
-  type ArchivedTable,
-  archivedColumns,
-  archivedRows,
-  archivedTables,
-  insertRows,
-} from './purge-rows.ts';
+import { findCascadedRows } from './cascaded-rows.ts';
+import { archivedColumns, archivedRows, insertRows } from './purge-rows.ts';
+import { columnsOf, type Header, purgedSessions, type Rows } from './read-purge-file.ts';
+import { type RestoredTable, restoreOrder } from './restore-order.ts';
 import { keeperNames } from './transitions.ts';
-
-const columns = z.array(z.string());
-const header = z.object({
-  tandem: z.literal('purged sessions'),
-  version: z.literal(1),
-  columns: z.object({ sessions: columns, messages: columns, feedback: columns }),
-});
-type Header = z.infer<typeof header>;
-const line = z.object({ table: z.enum(archivedTables), values: z.array(z.string().nullable()) });
-type Rows = Record<ArchivedTable, (string | null)[][]>;
 
 export interface Restored {
   readonly session: string;
@@ -32,6 +14,8 @@ export interface Restored {
   readonly outcome: 'restored' | 'present' | 'refused';
   readonly messages: number;
   readonly feedback: number;
+  /** Rows of other tables that went with it. */
+  readonly others: number;
   /** Why it was refused. */
   readonly reason: string | null;
 }
@@ -55,9 +39,9 @@ export async function fileOfSession(client: Queryable, session: string): Promise
 }
 
 /**
- * Brings sessions of a file back, with their messages and feedback, exactly as they were, each in a transaction of its
- * own; a session that is there already is left alone, so that the same file may be given again. They are soft-deleted, as
- * they were, and rest anew for the policy's time.
+ * Brings sessions of a file back, with their messages and feedback and what else went with them, exactly as they were, each in
+ * a transaction of its own; a session that is there already is left alone, so that the same file may be given again. They are
+ * soft-deleted, as they were, and rest anew for the policy's time.
  *
  * @param only this session alone; null: all of them
  * @throws TD008 for a file that is not there, or does not have the session; TD041 for one that is damaged
@@ -69,13 +53,12 @@ export async function unarchive(
   only: string | null,
   signal: AbortSignal,
 ): Promise<Restored[]> {
-  const now = await archivedColumns(pool, names);
   const results: Restored[] = [];
-  for await (const { head, rows } of sessionsOf(path)) {
+  for await (const { head, rows } of purgedSessions(path)) {
     if (signal.aborted)
       throw new TandemError('TD022', 'Stopped between two sessions.', { hint: 'Run the same command again to go on.' });
     const session = idOf(head, rows);
-    if (only === null || only === session) results.push(await restore(pool, names, now, head, session, rows));
+    if (only === null || only === session) results.push(await restore(pool, names, head, session, rows));
   }
   if (only !== null && results.length === 0)
     throw new TandemError('TD008', `${path} does not have session ${only}.`, { hint: 'zcat shows what a file has.' });
@@ -83,28 +66,26 @@ export async function unarchive(
 
   function idOf(head: Header, rows: Rows): string {
     const column = names.sessionsColumns['id'] ?? 'id';
-    return rows.sessions[0]?.[head.columns.sessions.indexOf(column)] ?? '';
+    return rows.get('sessions')?.[0]?.[head.columns.sessions.indexOf(column)] ?? '';
   }
 }
 
-async function restore(
-  pool: Pool,
-  names: SessionsNames,
-  now: Record<ArchivedTable, ArchivedColumn[]>,
-  head: Header,
-  session: string,
-  rows: Rows,
-): Promise<Restored> {
-  const counts = { messages: rows.messages.length, feedback: rows.feedback.length };
+async function restore(pool: Pool, names: SessionsNames, head: Header, session: string, rows: Rows): Promise<Restored> {
+  const count = (table: string) => rows.get(table)?.length ?? 0;
+  const others = head.cascaded.reduce((sum, _table, i) => sum + count(String(i)), 0);
+  const counts = { messages: count('messages'), feedback: count('feedback'), others };
   try {
     return await inTransaction(pool, async (client) => {
       const there = await client.query('SELECT FROM private.session_keys WHERE id = $1', [session]);
       if (there.rowCount !== 0) return { session, outcome: 'present', ...counts, reason: null };
-      for (const table of archivedTables) {
-        const sql = insertRows(names, table, head.columns[table], now[table]);
-        await client.query(sql, [JSON.stringify(rows[table])]);
+      const { tables, deferred } = await restoreOrder(client, names, head, rows);
+      if (deferred) await client.query('SET CONSTRAINTS ALL DEFERRED');
+      for (const { key, name, now } of tables) {
+        const sql = insertRows(name, columnsOf(head, key) ?? [], now);
+        await client.query(sql, [JSON.stringify(rows.get(key))]);
       }
-      await assertSame(client, names, now, head, session, rows);
+      if (deferred) await client.query('SET CONSTRAINTS ALL IMMEDIATE');
+      await assertSame(client, names, tables, head, session, rows);
       const type = keeperNames(names).statusType;
       await client.query(
         `INSERT INTO keeper.session_moves (session_id, from_status, to_status)
@@ -129,90 +110,38 @@ async function restore(
 async function assertSame(
   client: Queryable,
   names: SessionsNames,
-  now: Record<ArchivedTable, ArchivedColumn[]>,
+  tables: readonly RestoredTable[],
   head: Header,
   session: string,
   rows: Rows,
 ): Promise<void> {
-  const wanted = Object.fromEntries(
-    archivedTables.map((table) => [
-      table,
-      head.columns[table].flatMap((name) => now[table].filter((column) => column.name === name)),
-    ]),
-  );
-  const columnsOf = (table: ArchivedTable) => wanted[table] ?? [];
-  const { rows: found } = await client.query<{ table: ArchivedTable; values: (string | null)[] }>(
-    archivedRows(names, {
-      sessions: columnsOf('sessions'),
-      messages: columnsOf('messages'),
-      feedback: columnsOf('feedback'),
-    }),
-    [[session]],
-  );
-  for (const table of archivedTables) {
-    const texts = (list: (string | null)[][]) => list.map((values) => JSON.stringify(values)).toSorted();
-    const [is, was] = [texts(found.filter((r) => r.table === table).map((r) => r.values)), texts(rows[table])];
-    if (is.length === was.length && is.every((text, i) => text === was[i])) continue;
-    throw new TandemError('TD044', `Its ${table} would not be what they were: a trigger alters them.`, {
+  const now = await archivedColumns(client, names);
+  const asWritten = (key: string, columns: readonly { name: string; type: string }[]) =>
+    (columnsOf(head, key) ?? []).flatMap((name) => columns.filter((column) => column.name === name));
+  const { tables: there } = await findCascadedRows(client, names, [session], { lock: false });
+  const others = tables.flatMap(({ key, name, now: columns, isCascaded }) => {
+    if (!isCascaded) return [];
+    const found = there.find(({ table }) => table.schema === name.schema && table.name === name.name);
+    return [{ key, table: name, columns: asWritten(key, columns), places: found?.places ?? [] }];
+  });
+  const written = {
+    sessions: asWritten('sessions', now.sessions),
+    messages: asWritten('messages', now.messages),
+    feedback: asWritten('feedback', now.feedback),
+  };
+  const { text, values } = archivedRows(names, written, [session], others);
+  const { rows: found } = await client.query<{ table: string; values: (string | null)[] }>(text, values);
+  const texts = (list: readonly (string | null)[][]) => list.map((row) => JSON.stringify(row)).toSorted();
+  const compared = [
+    ...Object.keys(written).map((key) => ({ key, name: key, as: key })),
+    ...others.map(({ key, table }, i) => ({ key, name: `rows of ${table.schema}.${table.name}`, as: String(i) })),
+  ];
+  for (const { key, name, as } of compared) {
+    const is = texts(found.filter((row) => row.table === as).map((row) => row.values));
+    const was = texts(rows.get(key) ?? []);
+    if (is.length === was.length && is.every((row, i) => row === was[i])) continue;
+    throw new TandemError('TD044', `Its ${name} would not be what they were: a trigger alters them.`, {
       hint: 'Disable the trigger, restore, and enable it again.',
     });
   }
-}
-
-/** The sessions of a file, one at a time. */
-async function* sessionsOf(path: string): AsyncGenerator<{ head: Header; rows: Rows }> {
-  const file = createReadStream(path);
-  const unzipped = createGunzip();
-  file.on('error', (error) => unzipped.destroy(error));
-  file.pipe(unzipped);
-  let head: Header | null = null;
-  let rows: Rows | null = null;
-  try {
-    for await (const text of linesOf(unzipped)) {
-      if (head === null) {
-        head = header.parse(JSON.parse(text));
-        continue;
-      }
-      const { table, values } = line.parse(JSON.parse(text));
-      if (table === 'sessions') {
-        if (rows !== null) yield { head, rows };
-        rows = { sessions: [], messages: [], feedback: [] };
-      }
-      if (rows === null) throw new SyntaxError('a row stands before its session');
-      rows[table].push(values);
-    }
-    if (head === null) throw new SyntaxError('it is empty');
-  } catch (error) {
-    throw readFailure(error, path);
-  } finally {
-    file.destroy();
-  }
-  if (rows !== null) yield { head, rows };
-}
-
-/** Not by readline, which does not pass an error of its input on. */
-async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of input) {
-    const texts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = texts.pop() ?? '';
-    yield* texts;
-  }
-  if (rest !== '') throw new SyntaxError('its last line is cut off');
-}
-
-function readFailure(error: unknown, path: string): unknown {
-  const errno = errnoOf(error);
-  if (errno?.startsWith('E'))
-    return new TandemError('TD008', `${path} cannot be read (${errno}).`, {
-      hint: 'Give the file that `keeper.purged_sessions` names, on the machine that wrote it.',
-      cause: error,
-    });
-  const isDamaged = errno !== null || error instanceof SyntaxError || error instanceof z.ZodError;
-  if (!isDamaged) return error;
-  return new TandemError('TD041', `${path} is damaged, or no file of purged sessions.`, {
-    hint: 'Sessions that stand before the damage are restored already; a copy of the file may have the others.',
-    cause: error,
-  });
 }

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { archiveDue } from '../../../plans/sessions/keeper/archive.ts';
+import { type PurgeReach, purgeReach } from '../../../plans/sessions/keeper/cascades.ts';
 import { countDue, type Due, eachDue } from '../../../plans/sessions/keeper/due.ts';
 import { isStricter, readPolicy } from '../../../plans/sessions/keeper/policy.ts';
 import { ExitCode } from '../../engine/errors.ts';
@@ -48,9 +49,14 @@ export function archiveCommand(program: Command, run: RunCommand): void {
           return ExitCode.done;
         }
         const due = await countDue(keeper.pool, policy);
-        if (!options.json) terminal.line(renderDue(due));
+        const reach = policy.purgeAfterDays === null ? null : await purgeReach(keeper.pool, keeper.names);
+        if (!options.json) {
+          terminal.line(renderDue(due));
+          if (reach !== null)
+            for (const text of renderReach(reach, policy.archiveDirectory)) terminal.line(pc.dim(text));
+        }
         if (options.dryRun) {
-          if (options.json) terminal.line(JSON.stringify({ dry_run: true, policy, due }, null, 2));
+          if (options.json) terminal.line(JSON.stringify({ dry_run: true, policy, due, reach }, null, 2));
           return ExitCode.done;
         }
         const canAsk = !options.yes && !options.json;
@@ -107,4 +113,14 @@ function renderDue(due: readonly Due[]): string {
       return `${line}, the longest since ${oldest.toISOString().slice(0, 10)}\n${pc.dim(`  ${sample.join(', ')}${sessions > sample.length ? ', …' : ''}`)}`;
     })
     .join('\n');
+}
+
+function renderReach({ deleted, cleared, refusing }: PurgeReach, directory: string | null): string[] {
+  const say = (tables: readonly string[], what: string) =>
+    tables.length === 0 ? [] : [`  rows of ${tables.join(', ')} ${what}`];
+  return [
+    ...say(deleted, `go with a session${directory === null ? '' : ', and are written to its file'}`),
+    ...say(cleared, 'stay, and lose what they refer to'),
+    ...say(refusing, 'keep a session, and its batch, from being deleted for good'),
+  ];
 }

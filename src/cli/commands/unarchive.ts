@@ -15,7 +15,7 @@ export function unarchiveCommand(program: Command, run: RunCommand): void {
   )
     .summary('bring purged sessions back from a file')
     .description(
-      'Bring sessions back that were purged under a policy with an archive directory, with their messages and feedback, exactly as they were: soft-deleted. A session that is there already is left alone. Exit code 1 where one could not be brought back.',
+      'Bring sessions back that were purged under a policy with an archive directory, with their messages and feedback and the rows of other tables that went with them, exactly as they were: soft-deleted. A session that is there already is left alone. Exit code 1 where one could not be brought back.',
     )
     .option('--session <id>', 'this one alone')
     .option('--json', 'one document');
@@ -47,9 +47,10 @@ export function unarchiveCommand(program: Command, run: RunCommand): void {
 function renderSessions(sessions: readonly Restored[]): string {
   const of = (outcome: Restored['outcome']) => sessions.filter((s) => s.outcome === outcome);
   const back = of('restored');
-  const sum = (key: 'messages' | 'feedback') => formatCount(back.reduce((total, s) => total + s[key], 0));
+  const sum = (key: 'messages' | 'feedback' | 'others') => formatCount(back.reduce((total, s) => total + s[key], 0));
   const present = of('present').length;
-  return `${formatCount(back.length)} sessions are back, with ${sum('messages')} messages and ${sum('feedback')} scores${
+  const others = back.some((s) => s.others > 0) ? `, and ${sum('others')} rows of other tables` : '';
+  return `${formatCount(back.length)} sessions are back, with ${sum('messages')} messages and ${sum('feedback')} scores${others}${
     present === 0 ? '' : `; ${formatCount(present)} were there already, and were left as they are`
   }.`;
 }
