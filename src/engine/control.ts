@@ -78,7 +78,10 @@ export type LockAttempt = z.infer<typeof lockAttemptSchema>;
 
 /** The last attempt that gave its locks back; null where none did, or they were obtained since. */
 export async function maybeLockAttempt(client: Queryable): Promise<LockAttempt | null> {
-  const { rows } = await client.query<{ lock_attempt: unknown }>('SELECT lock_attempt FROM tandem.control');
+  // Tables of an earlier version have no such column until a command takes the run.
+  const { rows } = await client.query<{ lock_attempt: unknown }>(
+    "SELECT pg_catalog.to_jsonb(c) -> 'lock_attempt' AS lock_attempt FROM tandem.control c",
+  );
   return lockAttemptSchema.nullable().parse(rows[0]?.lock_attempt ?? null);
 }
 

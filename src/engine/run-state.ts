@@ -29,7 +29,8 @@ const runRow = z.object({
   cutover_lock_ms: z.number().nullable(),
   cutover_attempts: z.number(),
   rolling_back: z.boolean(),
-  attachments: recordedAttachmentsSchema.nullable(),
+  // Who only reads may find tables of an earlier version.
+  attachments: recordedAttachmentsSchema.nullable().default(null),
 });
 export type Run = z.infer<typeof runRow>;
 
@@ -47,6 +48,11 @@ export type StepRecord = z.infer<typeof stepRow>;
 /** Creates schema `tandem` and its tables where they are missing. */
 export async function createState(pool: Pool): Promise<void> {
   await pool.query(readSqlFile('src/engine/sql/state.sql'));
+}
+
+/** Gives tables that an earlier version made what has come to them since. For whoever holds the run. */
+export async function upgradeState(client: Queryable): Promise<void> {
+  await client.query(readSqlFile('src/engine/sql/state-upgrade.sql'));
 }
 
 export async function hasState(client: Queryable): Promise<boolean> {

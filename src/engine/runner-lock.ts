@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Queryable } from '../db/connect.ts';
 import { setLockAttempt } from './control.ts';
 import { TandemError } from './errors.ts';
+import { upgradeState } from './run-state.ts';
 
 /** Advisory lock key (two int4: "tand", 1) of the one runner that a database may have. */
 const LOCK = [0x74616e64, 1];
@@ -41,6 +42,7 @@ export async function withRunnerLock<T>(
       LOCK,
     );
     if (rows[0]?.locked !== true) throw await refusal(client);
+    await upgradeState(client);
     await client.query(
       `INSERT INTO tandem.runner (command, host, pid, backend_pid) VALUES ($1, $2, $3, pg_catalog.pg_backend_pid())
        ON CONFLICT (singleton) DO UPDATE SET command = EXCLUDED.command, host = EXCLUDED.host, pid = EXCLUDED.pid,

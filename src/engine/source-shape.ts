@@ -30,12 +30,14 @@ export async function recordReturnedForeignKeys(client: Queryable, moves: readon
     const { rows } = await client.query('SELECT source_shape AS shape FROM tandem.moved_table WHERE name = $1', [
       move.name,
     ]);
+    const before = tableShapeSchema.parse(rows[0]?.shape);
+    if (before.length === 0) continue;
     const isForeignKey = ({ kind, definition }: TableShape[number]) =>
       kind === 'constraint' && definition.startsWith('FOREIGN KEY ');
     const returned = (part: TableShape[number]) =>
       isForeignKey(part) && move.sourceForeignKeys.some((key) => key.name === part.name);
     const shape = [
-      ...tableShapeSchema.parse(rows[0]?.shape).filter((part) => !isForeignKey(part)),
+      ...before.filter((part) => !isForeignKey(part)),
       ...(await readTableShape(client, move.source)).filter(returned),
     ];
     await client.query('UPDATE tandem.moved_table SET source_shape = $2 WHERE name = $1', [
@@ -62,6 +64,11 @@ export async function assertSourcesUnaltered(client: Queryable, moves: readonly 
     // A table that is gone has an error of its own, from whoever looks for it.
     if (rows[0] === undefined) continue;
     const before = tableShapeSchema.parse(rows[0].shape);
+    // A run that an earlier version began, which did not look: from now on it does.
+    if (before.length === 0) {
+      await recordSourceShapes(client, [move]);
+      continue;
+    }
     const differences: ShapeDifference[] = [];
     for (const difference of shapeDifferences(before, await readTableShape(client, move.source))) {
       const { what, optionalIndex } = difference;

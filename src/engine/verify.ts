@@ -19,6 +19,7 @@ import {
   listSteps,
   maybeLatestRun,
   type Run,
+  upgradeState,
 } from './run-state.ts';
 import type { Plan, RunOptions } from './step.ts';
 import { stepContext } from './step-context.ts';
@@ -62,7 +63,10 @@ export async function verify(input: {
     });
   }
   const baking = run.phase === 'baking';
-  if (baking && input.accept === true) run = await acceptPresent(pool, run, done);
+  if (baking && input.accept === true) {
+    await upgradeState(pool);
+    run = await acceptPresent(pool, run, done);
+  }
   const moves = run.settings.moves;
   if (baking) await catchUpRetiredIfFree(pool, run, signal);
   if (await awaitsTruncate(pool, moves)) {
