@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { quoteIdent } from '../../../src/db/identifier.ts';
 
@@ -88,16 +89,21 @@ function operation(
 
 function sessionOperations(table: string, status: string, { own, other }: People): Operation[] {
   const [mine, theirs] = [own.sessions[status], other.sessions[status]];
-  const insert = (user: string) =>
-    `INSERT INTO ${table} (user_id, language, level, status) VALUES ('${user}', 'en', 'beginner', '${status}')`;
-  const update = (id: string | undefined) => `UPDATE ${table} SET title = 'changed' WHERE id = '${id}'`;
-  const give = (id: string | undefined, user: string) => `UPDATE ${table} SET user_id = '${user}' WHERE id = '${id}'`;
+  const columns = '(id, user_id, language, level, status)';
+  const values = (user: string, id: string = randomUUID()) => `('${id}', '${user}', 'en', 'beginner', '${status}')`;
+  const inserts = (user: string, id: string | undefined) => [
+    `INSERT INTO ${table} ${columns} VALUES ${values(user)}`,
+    merge(table, randomUUID(), `WHEN NOT MATCHED THEN INSERT ${columns} VALUES ${values(user)}`),
+    `INSERT INTO ${table} ${columns} VALUES ${values(own.user, id)} ON CONFLICT (id, status) DO UPDATE SET title = 'changed'`,
+  ];
+  const give = (id: string | undefined, user: string) => changes(table, id, `user_id = '${user}'`);
   return [
-    operation(table, 'select', ...pair((id) => `SELECT FROM ${table} WHERE id = '${id}'`, mine, theirs)),
-    operation(table, 'insert', insert(own.user), insert(other.user)),
-    operation(table, 'update', update(mine), update(theirs)),
+    operation(table, 'select', reads(table, mine), reads(table, theirs)),
+    operation(table, 'insert', inserts(own.user, mine), inserts(other.user, theirs)),
+    operation(table, 'update', updates(table, mine, "title = 'changed'"), updates(table, theirs, "title = 'changed'")),
     operation(table, 'hand over', give(mine, other.user), give(theirs, own.user)),
-    operation(table, 'delete', ...pair((id) => `DELETE FROM ${table} WHERE id = '${id}'`, mine, theirs)),
+    operation(table, 'delete', deletes(table, mine), deletes(table, theirs)),
+    truncation(table, `${table}, public.messages CASCADE`),
   ];
 }
 
@@ -111,51 +117,71 @@ function registryOperations({ own, other }: People): Operation[] {
     each('insert', () => `INSERT INTO ${table} (id, status, language) VALUES (gen_random_uuid(), 'active', 'en')`),
     each('update', (id) => `UPDATE ${table} SET language = 'de' WHERE id = '${id}'`),
     each('delete', (id) => `DELETE FROM ${table} WHERE id = '${id}'`),
+    truncation(table, `${table} CASCADE`),
   ];
 }
 
 function messageOperations({ own, other }: People): Operation[] {
   const table = 'public.messages';
-  const insert = (by: Person, into: Person, number: string) =>
-    `INSERT INTO ${table} (session_id, user_id, sequence_number, content)
-     VALUES ('${into.sessions.active}', '${by.user}', ${number}, 'written')`;
-  const set = (what: string, message: string) => `UPDATE ${table} SET ${what} WHERE id = '${message}'`;
+  const columns = '(id, session_id, user_id, sequence_number, content)';
+  const values = (by: Person, into: Person, number: string, id: string = randomUUID()) =>
+    `('${id}', '${into.sessions.active}', '${by.user}', ${number}, 'written')`;
+  const insert = (by: Person, into: Person, number: string, id: string = randomUUID()) =>
+    `INSERT INTO ${table} ${columns} VALUES ${values(by, into, number, id)}`;
+  const put = (id: string) => `${insert(own, own, '7', id)} ON CONFLICT (id) DO UPDATE SET content = 'changed'`;
+  const mergeInto = (into: Person) =>
+    merge(table, randomUUID(), `WHEN NOT MATCHED THEN INSERT ${columns} VALUES ${values(own, into, '7')}`);
+  const [mine, theirs] = [own.message, other.message];
   return [
-    operation(table, 'select', ...pair((id) => `SELECT FROM ${table} WHERE id = '${id}'`, own.message, other.message)),
+    operation(table, 'select', reads(table, mine), reads(table, theirs)),
     operation(
       table,
       'insert',
-      [insert(own, own, '7'), insert(own, own, 'NULL')],
-      [insert(own, other, '7'), insert(own, other, 'NULL'), insert(other, own, '7'), insert(other, other, '7')],
+      [insert(own, own, '7'), insert(own, own, 'NULL'), put(mine), mergeInto(own)],
+      [
+        ...[insert(own, other, '7'), insert(own, other, 'NULL'), insert(other, own, '7'), insert(other, other, '7')],
+        ...[put(theirs), mergeInto(other)],
+      ],
     ),
-    operation(table, 'update', ...pair((id) => set("content = 'changed'", id ?? ''), own.message, other.message)),
+    operation(table, 'update', ...pair((id) => updates(table, id, "content = 'changed'"), mine, theirs)),
     operation(
       table,
       'hand over',
-      [set(`user_id = '${other.user}'`, own.message), set(`session_id = '${other.sessions.active}'`, own.message)],
-      [set(`user_id = '${own.user}'`, other.message), set(`session_id = '${own.sessions.active}'`, other.message)],
+      [
+        ...changes(table, mine, `user_id = '${other.user}'`),
+        ...changes(table, mine, `session_id = '${other.sessions.active}'`),
+      ],
+      [
+        ...changes(table, theirs, `user_id = '${own.user}'`),
+        ...changes(table, theirs, `session_id = '${own.sessions.active}'`),
+      ],
     ),
-    operation(table, 'delete', ...pair((id) => `DELETE FROM ${table} WHERE id = '${id}'`, own.message, other.message)),
+    operation(table, 'delete', deletes(table, mine), deletes(table, theirs)),
+    truncation(table, `${table} CASCADE`),
   ];
 }
 
 function feedbackOperations({ own, other }: People): Operation[] {
   const table = 'public.message_feedback';
-  const insert = (message: string) => `INSERT INTO ${table} (message_id, overall_score) VALUES ('${message}', 50)`;
-  const set = (what: string, id: string) => `UPDATE ${table} SET ${what} WHERE id = '${id}'`;
-  const each = (name: string, sql: (id: string) => string) =>
+  const inserts = (message: string, id: string) => [
+    `INSERT INTO ${table} (message_id, overall_score) VALUES ('${message}', 50)`,
+    merge(table, randomUUID(), `WHEN NOT MATCHED THEN INSERT (message_id) VALUES ('${message}')`),
+    `INSERT INTO ${table} (id, message_id) VALUES ('${id}', '${own.message}') ON CONFLICT (id) DO UPDATE SET comment = 'changed'`,
+  ];
+  const each = (name: string, sql: (id: string) => readonly string[]) =>
     operation(table, name, sql(own.feedback), sql(other.feedback));
   return [
-    each('select', (id) => `SELECT FROM ${table} WHERE id = '${id}'`),
-    operation(table, 'insert', insert(own.message), insert(other.message)),
-    each('update', (id) => set("comment = 'changed'", id)),
+    each('select', (id) => reads(table, id)),
+    operation(table, 'insert', inserts(own.message, own.feedback), inserts(other.message, other.feedback)),
+    each('update', (id) => updates(table, id, "comment = 'changed'")),
     operation(
       table,
       'hand over',
-      set(`message_id = '${other.message}'`, own.feedback),
-      set(`message_id = '${own.message}'`, other.feedback),
+      changes(table, own.feedback, `message_id = '${other.message}'`),
+      changes(table, other.feedback, `message_id = '${own.message}'`),
     ),
-    each('delete', (id) => `DELETE FROM ${table} WHERE id = '${id}'`),
+    each('delete', (id) => deletes(table, id)),
+    truncation(table, table),
   ];
 }
 
@@ -226,6 +252,40 @@ async function functionsToTry(client: pg.Client, { own, other }: People): Promis
   });
 }
 
-function pair(sql: (id: string | undefined) => string, own: string | undefined, other: string | undefined) {
+// Each statement by which a row is read, changed or deleted: row security has rules of its own for most of them.
+
+const reads = (table: string, id: string | undefined) => [
+  `SELECT FROM ${table} WHERE id = '${id}'`,
+  `COPY (SELECT FROM ${table} WHERE id = '${id}') TO STDOUT`,
+];
+
+const changes = (table: string, id: string | undefined, set: string) => [
+  `UPDATE ${table} SET ${set} WHERE id = '${id}'`,
+  `UPDATE ${table} SET ${set} WHERE id = '${id}' RETURNING *`,
+  merge(table, id, `WHEN MATCHED THEN UPDATE SET ${set}`),
+];
+
+const updates = (table: string, id: string | undefined, set: string) => [
+  ...changes(table, id, set),
+  `SELECT FROM ${table} WHERE id = '${id}' FOR UPDATE`,
+  `SELECT FROM ${table} WHERE id = '${id}' FOR KEY SHARE`,
+];
+
+const deletes = (table: string, id: string | undefined) => [
+  `DELETE FROM ${table} WHERE id = '${id}'`,
+  `DELETE FROM ${table} WHERE id = '${id}' RETURNING *`,
+  merge(table, id, 'WHEN MATCHED THEN DELETE'),
+];
+
+function merge(table: string, id: string | undefined, action: string): string {
+  return `MERGE INTO ${table} t USING (SELECT '${id}'::uuid AS id) s ON t.id = s.id ${action}`;
+}
+
+/** It asks no policy. */
+function truncation(table: string, what: string): Operation {
+  return operation(table, 'truncate', `TRUNCATE ${what}`, `TRUNCATE ${what}`, { checkDeferred: false });
+}
+
+function pair<T>(sql: (id: string | undefined) => T, own: string | undefined, other: string | undefined) {
   return [sql(own), sql(other)] as const;
 }

@@ -96,8 +96,9 @@ test('a subject that is no uuid, or claims that are no JSON, give an error and n
   };
   const found = await tryMatrix(() => database.connect(), [malformed], people);
   const tables = ['sessions', 'messages', 'message_feedback'];
+  const unasked = ['execute', 'truncate'];
   const cellsOf = (wanted: boolean) =>
-    found.filter(({ what, operation }) => (operation !== 'execute' && tables.includes(what)) === wanted);
+    found.filter(({ what, operation }) => (!unasked.includes(operation) && tables.includes(what)) === wanted);
   expect(new Set(cellsOf(true).flatMap(({ cells }) => cells))).toEqual(new Set(['malformed']));
   expect(cellsOf(false).filter(({ cells }) => cells.some((cell) => !['malformed', '–'].includes(cell)))).toEqual([]);
 });
