@@ -19,6 +19,7 @@ import type { SessionsConfig } from './config.ts';
 import { duplicateNumbers, unfitFindings } from './findings.ts';
 import { type SessionsNames, sessionsNames } from './names.ts';
 import { numberingIndexSql } from './numbering.ts';
+import { realtimeFindings } from './realtime.ts';
 import { sessionsReport } from './report.ts';
 import { resolveMoves } from './resolve.ts';
 import { enumLabels } from './shape.ts';
@@ -87,6 +88,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
           ...(await orphanFindings(client, moves)),
           ...(await duplicateNumbers(client, moves, names)),
           ...(await applicationFindings(client, names)),
+          ...(await realtimeFindings(client, names)),
           ...(await laterMigrations(client)),
         ],
       }),
