@@ -40,6 +40,31 @@ test('no correction tells a user what others write about', async () => {
   expect(found.map((row) => row.correction ?? '').join()).not.toContain('parallelograms');
 });
 
+test('whoever guesses a word that others wrote is told that somebody did; with an empty vocabulary, not even that', async () => {
+  const corrected = (word: string) =>
+    asRole(client, 'authenticated', { setting: 'json', sub: ann }, async () => {
+      await client.query(
+        'INSERT INTO public.messages (session_id, user_id, content) SELECT id, user_id, $1 FROM public.sessions',
+        [word],
+      );
+      const found = await search(client, { query: `${word.slice(0, -1)}q` });
+      return found.map(({ content, correction }) => ({ content, correction }));
+    });
+  const word = 'parallelograms';
+  expect(await corrected(word)).toEqual([{ content: word, correction: word }]);
+  expect(await corrected('parallelepipeds')).toEqual([]);
+  await client.query('BEGIN; TRUNCATE private.search_words');
+  await client.query("SELECT set_config('request.jwt.claim.sub', $1, true)", [ann]);
+  await client.query('SET LOCAL ROLE authenticated');
+  await client.query(
+    'INSERT INTO public.messages (session_id, user_id, content) SELECT id, user_id, $1 FROM public.sessions',
+    [word],
+  );
+  expect(await contentsFound(client, { query: 'parallelogramq' })).toEqual([]);
+  expect(await contentsFound(client, { query: word })).toEqual([word]);
+  await client.query('ROLLBACK');
+});
+
 test('service_role and the owner find everybody’s, or one user’s', async () => {
   const found = (parameters: SearchParameters) =>
     asRole(client, 'service_role', null, () => contentsFound(client, parameters));
