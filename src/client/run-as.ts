@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pool, PoolClient, QueryResult } from 'pg';
+import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { isConnectionLoss } from '../db/sqlstate.ts';
 import type { Caller, Identity } from './caller.ts';
+import { preparedFailure, preparedName } from './prepared.ts';
 import { isWorthRetrying, storeFailure } from './store-error.ts';
 
 /** How often a transaction is run again that failed with 40001 or 40P01, and how long is waited before it. */
@@ -15,6 +16,13 @@ export interface Retries {
 export interface Statement {
   readonly text: string;
   readonly values: readonly unknown[];
+}
+
+/** How statements are sent to the server, for all callers of a store. */
+export interface Sending {
+  readonly retries: Retries;
+  /** Whether they are prepared by name; no longer once a pooler turns out not to keep them. */
+  prepare: boolean;
 }
 
 /** Runs one statement as the caller, and returns its rows. */
@@ -31,15 +39,24 @@ export type Run = (statement: (identity: Identity) => Statement) => Promise<read
  * COMMIT;
  * ```
  */
-export function runAs(pool: Pool, caller: Caller, retries: Retries): Run {
+export function runAs(pool: Pool, caller: Caller, sending: Sending): Run {
+  const { retries } = sending;
   return async (statement) => {
     const identity = await caller();
     const { text, values } = statement(identity);
+    let prepare = sending.prepare;
     for (let attempt = 1; ; attempt++) {
       try {
-        const result = await inCallersTransaction(pool, identity, text, [...values]);
+        const result = await inCallersTransaction(pool, identity, { text, values: [...values] }, prepare);
         return result.rows;
       } catch (error) {
+        const failure = prepare ? preparedFailure(error) : null;
+        if (failure === 'not_kept') sending.prepare = false;
+        if (failure !== null) {
+          // The transaction was undone: once more as it is sent without preparing, at once.
+          prepare = false;
+          continue;
+        }
         if (attempt >= retries.attempts || !isWorthRetrying(error)) throw storeFailure(error);
         await delay(retries.backoff(attempt));
       }
@@ -56,9 +73,13 @@ const ROLE = `${CALLER}, pg_catalog.set_config('role', $3, true)`;
 async function inCallersTransaction(
   pool: Pool,
   { role, claims, userId }: Identity,
-  text: string,
-  values: unknown[],
+  statement: QueryConfig,
+  prepare: boolean,
 ): Promise<QueryResult> {
+  const caller = [JSON.stringify(claims), userId ?? ''];
+  const settings = role === null ? { text: CALLER, values: caller } : { text: ROLE, values: [...caller, role] };
+  const named = async (of: QueryConfig) => (prepare ? { ...of, name: await preparedName(of.text) } : of);
+  const [setCaller, run] = [await named(settings), await named(statement)];
   const client = await pool.connect();
   let broken = false;
   // A connection that is lost tells its queries, and then everybody: an error that nobody listens to ends the process, and
@@ -68,15 +89,16 @@ async function inCallersTransaction(
   };
   client.on('error', lost);
   try {
-    const settings = [JSON.stringify(claims), userId ?? ''];
     return await resultOf(client, [
       () => client.query(BEGIN),
-      () => (role === null ? client.query(CALLER, settings) : client.query(ROLE, [...settings, role])),
-      () => client.query(text, values),
+      () => client.query(setCaller),
+      () => client.query(run),
       () => client.query('COMMIT'),
     ]);
   } catch (error) {
     broken ||= isConnectionLoss(error) || !(await rolledBack(client));
+    // Its prepared statement would fail again, for whoever is given the connection next.
+    broken ||= prepare && preparedFailure(error) === 'outdated';
     throw error;
   } finally {
     client.release(broken);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { quoteLiteral } from '../db/identifier.ts';
 import { id as anId, type Inputs, notFound, parseInput, parseOne, parseRows } from './inputs.ts';
 import { type Page, pageOf, positionOf } from './page.ts';
 import { type Session, type SessionStatus, session } from './rows.ts';
@@ -60,14 +61,15 @@ export function sessionsOf(run: Run, tables: Tables, inputs: Inputs, touchInterv
       const wanted = parseInput(inputs.sessionPage, page);
       const after = positionOf(wanted.after);
       const rows = await run(({ userId }) => {
-        // Only the conditions that are asked for: each one is planned anew with every call.
-        const where = [`s.${status} = $1`];
-        const values: unknown[] = [wanted.status, wanted.limit + 1];
+        // Only the conditions that are asked for: each one is planned anew with every call. The status stands in the text, where
+        // a plan that is kept leaves out the other partitions, too.
+        const where = [`s.${status} = ${quoteLiteral(wanted.status)}`];
+        const values: unknown[] = [wanted.limit + 1];
         const of = wanted.user_id ?? userId;
         if (of !== null) where.push(`s.${owner} = $${values.push(of)}`);
         if (after) where.push(`(s.${used}, s.${key}) < ($${values.push(after[0])}, $${values.push(after[1])})`);
         const text = `SELECT ${columns}, s.${used}::text AS position FROM ${sessions} s WHERE ${where.join(' AND ')}
-           ORDER BY s.${used} DESC, s.${key} DESC LIMIT $2`;
+           ORDER BY s.${used} DESC, s.${key} DESC LIMIT $1`;
         return { text, values };
       });
       const found = parseRows(positioned, rows);

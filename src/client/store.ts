@@ -40,6 +40,8 @@ export interface StoreOptions {
   readonly touchInterval?: number;
   readonly limits?: Partial<Limits>;
   readonly retries?: Partial<Retries>;
+  /** Prepare each statement by name, once for each connection: parsing and planning it is most of what a small call costs. */
+  readonly prepare?: boolean;
   /** What the plan file says, where tables or columns have names of their own. */
   readonly plan?: z.input<typeof sessionsConfigSchema>;
 }
@@ -56,9 +58,9 @@ const defaultRetries: Retries = {
 export function createStore(pool: Pool, options: StoreOptions = {}): Store {
   const tables = tablesOf(options.plan);
   const inputs = inputsOf({ ...defaultLimits, ...options.limits });
-  const retries = { ...defaultRetries, ...options.retries };
+  const sending = { retries: { ...defaultRetries, ...options.retries }, prepare: options.prepare ?? false };
   const actionsOf = (caller: Caller): Actions => {
-    const run = runAs(pool, caller, retries);
+    const run = runAs(pool, caller, sending);
     return {
       sessions: sessionsOf(run, tables, inputs, options.touchInterval ?? MINUTE_MS),
       messages: messagesOf(run, tables, inputs),

@@ -297,7 +297,8 @@ test('a user’s active sessions are looked for in one partition', async () => {
     connect: async () =>
       Object.assign(Object.create(recording), {
         release: () => undefined,
-        query: async (text: string, values?: unknown[]) => {
+        query: async (given: string | pg.QueryConfig) => {
+          const { text, values } = typeof given === 'string' ? { text: given, values: [] } : given;
           texts.push(text);
           if (!text.startsWith('SELECT s.')) return recording.query(text, values);
           const result = await recording.query(`EXPLAIN ${text}`, values);
