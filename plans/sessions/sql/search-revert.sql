@@ -1,4 +1,5 @@
 -- Undoes search.sql and the files that it builds on, but for the configurations that messages are indexed with.
+-- PostgREST is told by the swap that follows, and not from here: while it reads a schema, the next reading has to wait.
 
 drop function if exists {{schema}}.search_messages;
 drop type if exists {{schema}}.message_match;
@@ -25,5 +26,3 @@ drop function if exists private.search_spellings;
 drop function if exists private.refresh_search_words;
 drop table if exists private.search_words;
 drop function if exists private.search_deletions;
-
-notify pgrst, 'reload schema';

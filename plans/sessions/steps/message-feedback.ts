@@ -59,7 +59,8 @@ export function messageFeedbackStep(names: SessionsNames): Step {
           // Locked first: a row that comes between the look and the drop would go with the table. A policy that would hide rows raises.
           await client.query(`LOCK TABLE ${quoteName(table)} IN ACCESS EXCLUSIVE MODE; SET LOCAL row_security = off`);
           const { rowCount } = await client.query(`SELECT FROM ${quoteName(table)} LIMIT 1`);
-          if (rowCount === 0) await client.query(`DROP TABLE ${quoteName(table)}`);
+          // After the swap back: PostgREST may have read its schema before this, and would go on offering the table.
+          if (rowCount === 0) await client.query(`DROP TABLE ${quoteName(table)}; NOTIFY pgrst, 'reload schema'`);
           return rowCount !== 0;
         },
         { ...options.cutover, emit, signal },
