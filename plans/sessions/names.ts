@@ -1,12 +1,10 @@
-import { parseName, type QualifiedName, quoteIdent, quoteName, suffixed } from '../../src/db/identifier.ts';
-import { TandemError } from '../../src/engine/errors.ts';
-import type { ColumnSource, SessionsConfig } from './config.ts';
-import { messagesShape, type ShapeColumn, sessionsShape } from './shape.ts';
+import { type QualifiedName, quoteIdent, quoteName } from '../../src/db/identifier.ts';
+import { suffixed } from '../../src/db/suffixed-name.ts';
+import type { SessionsConfig } from './config.ts';
+import { type LiveNames, liveNames } from './live-names.ts';
 
 /** Every name that the plan's SQL uses, resolved from the plan file. */
-export interface SessionsNames {
-  readonly sessions: QualifiedName;
-  readonly messages: QualifiedName;
+export interface SessionsNames extends LiveNames {
   /** Where targets and retired tables stand. */
   readonly sessionsTarget: QualifiedName;
   readonly messagesTarget: QualifiedName;
@@ -14,26 +12,13 @@ export interface SessionsNames {
   readonly messagesRetired: QualifiedName;
   readonly registry: QualifiedName;
   readonly partitions: Readonly<Record<'active' | 'archived' | 'deleted', string>>;
-  /** Name of each guide's column in the live tables and so in the new ones: applications keep their statements. */
-  readonly sessionsColumns: Readonly<Record<string, string>>;
-  readonly messagesColumns: Readonly<Record<string, string>>;
 }
 
 export function sessionsNames(config: SessionsConfig): SessionsNames {
-  const sessions = tableName(config.sessions.table, 'sessions.table');
-  const messages = tableName(config.messages.table, 'messages.table');
-  if (sessions.schema !== messages.schema) {
-    throw new TandemError(
-      'TD007',
-      `${config.sessions.table} and ${config.messages.table} stand in different schemas.`,
-      {
-        hint: 'The plan `sessions` expects both tables in one schema.',
-      },
-    );
-  }
+  const live = liveNames(config);
+  const { sessions, messages } = live;
   return {
-    sessions,
-    messages,
+    ...live,
     sessionsTarget: { schema: 'tandem', name: suffixed(sessions.name, '_partitioned') },
     messagesTarget: { schema: 'tandem', name: suffixed(messages.name, '_target') },
     sessionsRetired: { schema: 'tandem', name: suffixed(sessions.name, '_backup') },
@@ -44,8 +29,6 @@ export function sessionsNames(config: SessionsConfig): SessionsNames {
       archived: suffixed(sessions.name, '_archived'),
       deleted: suffixed(sessions.name, '_deleted'),
     },
-    sessionsColumns: columnNames(sessionsShape, config.sessions.columns),
-    messagesColumns: columnNames(messagesShape, config.messages.columns),
   };
 }
 
@@ -65,26 +48,4 @@ export function placeholders(names: SessionsNames, stage: 'beside' | 'live'): Re
   for (const [column, name] of Object.entries(names.sessionsColumns)) result[`sessions.${column}`] = quoteIdent(name);
   for (const [column, name] of Object.entries(names.messagesColumns)) result[`messages.${column}`] = quoteIdent(name);
   return result;
-}
-
-function tableName(text: string, where: string): QualifiedName {
-  const name = parseName(text);
-  if (name === null) {
-    throw new TandemError('TD007', `\`${where}\` is no table name: ${text}`, {
-      hint: 'Write `schema.table`, quoted as in SQL where needed.',
-    });
-  }
-  return name;
-}
-
-function columnNames(
-  shape: readonly ShapeColumn[],
-  sources: Readonly<Record<string, ColumnSource | undefined>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    shape.map((column) => {
-      const source = sources[column.name];
-      return [column.name, (typeof source === 'string' ? source : source?.column) ?? column.name];
-    }),
-  );
 }

@@ -24,15 +24,24 @@ export function pageOf<Row extends { id: string }>(
   if (rows.length <= limit) return { rows, next: null };
   const last = rows[limit - 1];
   const cursor: Position = [positions[limit - 1] ?? '', last?.id ?? ''];
-  return { rows: rows.slice(0, limit), next: Buffer.from(JSON.stringify(cursor)).toString('base64url') };
+  return { rows: rows.slice(0, limit), next: encoded(JSON.stringify(cursor)) };
 }
 
 /** @throws StoreError `invalid_value` for what no page gave out */
 export function positionOf(cursor: string | null | undefined): Position | null {
   if (cursor === null || cursor === undefined) return null;
   try {
-    return position.parse(JSON.parse(Buffer.from(cursor, 'base64url').toString()));
+    return position.parse(JSON.parse(decoded(cursor)));
   } catch (cause) {
     throw new StoreError('invalid_value', '`after` is no cursor of a page.', { cause });
   }
+}
+
+// Both are in Node and in browsers. What a cursor is made of has no letters beyond ASCII.
+function encoded(text: string): string {
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
+function decoded(cursor: string): string {
+  return atob(cursor.replaceAll('-', '+').replaceAll('_', '/'));
 }

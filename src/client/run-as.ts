@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { isConnectionLoss } from '../db/sqlstate.ts';
 import type { Caller, Identity } from './caller.ts';
+import { delay } from './delay.ts';
 import { preparedFailure, preparedName } from './prepared.ts';
 import { isWorthRetrying, storeFailure } from './store-error.ts';
 

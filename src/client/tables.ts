@@ -1,5 +1,5 @@
 import { type SessionsConfig, sessionsConfigSchema } from '../../plans/sessions/config.ts';
-import { type SessionsNames, sessionsNames } from '../../plans/sessions/names.ts';
+import { type LiveNames, liveNames } from '../../plans/sessions/live-names.ts';
 import { quoteIdent, quoteName } from '../db/identifier.ts';
 import { feedback, message, searchMatch, session, sessionStats } from './rows.ts';
 
@@ -29,7 +29,7 @@ export interface Tables {
 /** @param config what the plan file says, where tables or columns have names of their own */
 export function tablesOf(config: unknown): Tables {
   const parsed: SessionsConfig = sessionsConfigSchema.parse(config ?? {});
-  const names: SessionsNames = sessionsNames(parsed);
+  const names: LiveNames = liveNames(parsed);
   const beside = (name: string) => quoteName({ schema: names.sessions.schema, name });
   const ofSession = (column: string) => quoteIdent(names.sessionsColumns[column] ?? column);
   const ofMessage = (column: string) => quoteIdent(names.messagesColumns[column] ?? column);

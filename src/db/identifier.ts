@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto';
-
 /** A table, type or function by schema and name, both unquoted. */
 export interface QualifiedName {
   readonly schema: string;
@@ -36,21 +34,6 @@ export function asServerWrites(name: QualifiedName): string {
 
 function escapePattern(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-}
-
-/** PostgreSQL's NAMEDATALEN, less the end of the string. */
-const MAX_NAME_BYTES = 63;
-
-/**
- * `name` and `suffix`. Where that is longer than a name may be, the server would cut the suffix off: the name is cut
- * instead, and has something of its own in the place of its end, so that two long names stay apart.
- */
-export function suffixed(name: string, suffix: string): string {
-  if (Buffer.byteLength(name + suffix) <= MAX_NAME_BYTES) return name + suffix;
-  const end = `_${createHash('sha256').update(name).digest('hex').slice(0, 6)}${suffix}`;
-  let kept = [...name];
-  while (Buffer.byteLength(kept.join('') + end) > MAX_NAME_BYTES) kept = kept.slice(0, -1);
-  return kept.join('') + end;
 }
 
 /** Reads `name`, `schema.name` or quoted forms of them; null where the text is no such name. */

@@ -214,7 +214,7 @@ describe.skipIf(postgrestPath === null)('through PostgREST', () => {
   });
 
   test('figures, counts, order and ranges', async () => {
-    expect(await rows('my_session_stats?select=status,sessions,messages,average_overall_score')).toEqual([
+    expect(await rows('my_session_stats?select=status,sessions,messages,average_overall_score&order=status')).toEqual([
       { status: 'active', sessions: 1, messages: 2, average_overall_score: 80 },
       { status: 'archived', sessions: 1, messages: 0, average_overall_score: null },
     ]);

@@ -1,0 +1,1 @@
+export { createStore, StoreError } from 'pg-tandem/client';
