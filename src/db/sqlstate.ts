@@ -7,6 +7,8 @@ export const SqlState = {
   checkViolation: '23514',
   restrictViolation: '23001',
   invalidText: '22P02',
+  triggeredDataChange: '27000',
+  checkOption: '44000',
   invalidPassword: '28P01',
   invalidAuthorization: '28000',
   invalidCatalogName: '3D000',

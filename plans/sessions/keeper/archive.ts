@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { inTransaction, type Queryable } from '../../../src/db/connect.ts';
-import { isTransient, SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
+import { isDataError, isTransient, SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
 import { createPacer } from '../../../src/engine/pacer.ts';
 import type { SessionsNames } from '../names.ts';
+import { type Batch, type BatchRow, oneBatchOf, type Reached, START } from './batch.ts';
 import { keeperControl } from './control.ts';
 import { readPolicy } from './policy.ts';
 import { purgeBatch } from './purge.ts';
@@ -29,20 +30,14 @@ export interface ArchiveOptions {
   readonly onThrottle?: (reason: string | null) => void;
 }
 
-/** What one batch did: how many sessions it took, how many of them it moved, and the last access that it came to. */
-export interface Batch {
-  readonly taken: number;
-  readonly moved: number;
-  /** As text: microseconds would not survive a `Date`. */
-  readonly reached: string | null;
-}
-
 const FIRST_BATCH = 100;
 const MAX_BATCH = 5_000;
 /** What a batch should take: so long, at most, does a client wait that wants one of its sessions. */
 const TARGET_MS = 200;
 /** How often a batch is tried again at whose rows somebody else was at that moment. */
 const MAX_ATTEMPTS = 10;
+/** How many sessions that cannot be moved a run leaves out before it takes the fault for one of all of them. */
+const MAX_LEFT_OUT = 100;
 const MOVES_A_SWEEP = 100_000;
 
 /**
@@ -61,22 +56,23 @@ export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
     control: keeperControl,
     emit: (event) => event.event === 'throttle' && onThrottle?.(event.reason),
   });
+  const leftOut: string[] = [];
   try {
     const policy = await readPolicy(pool);
     const failures: unknown[] = [];
     for (const transition of transitions(policy))
-      await drain(options, run, transition, policy.archiveDirectory, pacer.wait).catch((error: unknown) => {
+      await drain(options, run, transition, policy.archiveDirectory, pacer.wait, leftOut).catch((error: unknown) => {
         if (isEnd(error)) throw error;
-        // One session that cannot be purged does not keep all others from being archived.
+        // What goes wrong with purging does not keep others from being archived.
         failures.push(error);
       });
     await pool.query('SELECT keeper.forget_moves($1)', [MOVES_A_SWEEP]);
     if (failures.length > 0) throw failures[0];
   } catch (error) {
-    await endRun(pool, run, error instanceof Error ? error.message : String(error));
+    await endRun(pool, run, error instanceof Error ? error.message : String(error), leftOut);
     throw error;
   }
-  return endRun(pool, run, null);
+  return endRun(pool, run, null, leftOut);
 }
 
 async function drain(
@@ -85,9 +81,11 @@ async function drain(
   transition: Transition,
   directory: string | null,
   wait: () => Promise<void>,
+  leftOut: string[],
 ) {
   let size = FIRST_BATCH;
-  let since = '-infinity';
+  let since = START;
+  const refusals: unknown[] = [];
   for (let attempt = 1; ; ) {
     await wait();
     if (options.signal.aborted)
@@ -99,6 +97,18 @@ async function drain(
     try {
       batch = await oneBatch(options, run, transition, directory, since, size);
     } catch (error) {
+      if (isRefusal(error)) {
+        // Fewer and fewer, until it is the one that is refused: it is left out, and does not keep those behind it.
+        if (size === 1) {
+          refusals.push(error);
+          const next = refusals.length > MAX_LEFT_OUT ? null : await nextDue(options.pool, transition, since);
+          if (next === null) throw refusals[0];
+          leftOut.push(next.id ?? '');
+          since = next;
+        }
+        size = Math.max(1, Math.floor(size / 2));
+        continue;
+      }
       if (!isPassing(error) || attempt >= MAX_ATTEMPTS) throw error;
       // Somebody else was at the same rows: fewer of them are less in the way.
       size = Math.max(1, Math.floor(size / 2));
@@ -108,13 +118,12 @@ async function drain(
     }
     attempt = 1;
     const elapsedMs = performance.now() - startedAt;
-    if (batch.taken === 0) return;
+    if (batch.taken === 0) break;
     options.onBatch?.({ transition: transition.name, sessions: batch.moved, elapsedMs });
-    // What a trigger of the application's keeps where it is would be taken again and again.
-    if (batch.moved === 0 && batch.reached === since) return;
-    since = batch.reached ?? since;
+    since = batch.reached;
     size = Math.round(Math.min(MAX_BATCH, size * 2, Math.max(1, size / 2, (batch.taken * TARGET_MS) / elapsedMs)));
   }
+  if (refusals.length > 0) throw refusals[0];
 }
 
 /** Somebody else has taken over, or the signal fired. */
@@ -127,23 +136,39 @@ function isPassing(error: unknown): boolean {
   return isTransient(state) || state === SqlState.lockNotAvailable;
 }
 
+/** A trigger or a foreign key of the application's refuses a session. */
+function isRefusal(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return isDataError(state) || state === SqlState.triggeredDataChange || state === SqlState.checkOption;
+}
+
+/** The next session that is due from there on; null where none is. */
+async function nextDue(pool: Pool, { name }: Transition, since: Reached): Promise<Reached | null> {
+  const { rows } = await pool.query<Reached>(
+    'SELECT reached::text AS at, reached_id::text AS id FROM keeper.next_due($1, $2, $3)',
+    [name, since.at, since.id],
+  );
+  return rows[0] ?? null;
+}
+
 async function oneBatch(
   { pool, names, fence }: ArchiveOptions,
   run: number,
   { name }: Transition,
   directory: string | null,
-  since: string,
+  since: Reached,
   size: number,
 ): Promise<Batch> {
   return inTransaction(pool, async (client) => {
     await fence?.(client);
     if (name === 'purged') return purgeBatch(client, names, directory, { run, since, size });
-    const { rows } = await client.query<Batch>(
-      `SELECT taken::float8 AS taken, moved::float8 AS moved, reached::text AS reached
-         FROM keeper.move_batch($1, $2, $3, $4)`,
-      [run, name, since, size],
+    return oneBatchOf(
+      await client.query<BatchRow>(
+        `SELECT taken::float8 AS taken, moved::float8 AS moved, reached::text AS at, reached_id::text AS id
+           FROM keeper.move_batch($1, $2, $3, $4, $5)`,
+        [run, name, since.at, since.id, size],
+      ),
     );
-    return rows[0] ?? { taken: 0, moved: 0, reached: null };
   });
 }
 
@@ -156,11 +181,11 @@ async function beginRun(pool: Pool): Promise<number> {
   return run.id;
 }
 
-async function endRun(pool: Pool, run: number, error: string | null): Promise<ArchiveRun> {
+async function endRun(pool: Pool, run: number, error: string | null, leftOut: readonly string[]): Promise<ArchiveRun> {
   const { rows } = await pool.query<ArchiveRun>(
-    `UPDATE keeper.archive_runs SET ended_at = clock_timestamp(), error = $2 WHERE id = $1
+    `UPDATE keeper.archive_runs SET ended_at = clock_timestamp(), error = $2, note = $3 WHERE id = $1
      RETURNING id::float8 AS id, archived::float8 AS archived, deleted::float8 AS deleted, purged::float8 AS purged`,
-    [run, error],
+    [run, error, leftOut.length === 0 ? null : `left out: ${leftOut.join(', ')}`],
   );
   const [ended] = rows;
   if (ended === undefined) throw new TandemError('TD099', `Run ${run} of the archiving is no longer noted.`);

@@ -7,7 +7,15 @@ import { planStatements } from '../templates.ts';
 /** Advisory lock key (two int4: "tand", 2): two keepers that start at once would create the same objects. */
 const LOCK = [0x74616e64, 2];
 /** In this order: `keeper` makes the schema. */
-const FILES = ['keeper', 'keeper-holds', 'keeper-archive', 'keeper-archive-job', 'keeper-stats', 'keeper-monitoring'];
+const FILES = [
+  'keeper',
+  'keeper-holds',
+  'keeper-archive',
+  'keeper-purge',
+  'keeper-archive-job',
+  'keeper-stats',
+  'keeper-monitoring',
+];
 
 /**
  * Creates schema `keeper` where it is missing, and puts its triggers (those that keep held sessions, and that note when a

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { Queryable } from '../../../src/db/connect.ts';
 import type { SessionsNames } from '../names.ts';
-import type { Batch } from './archive.ts';
+import { type Batch, type BatchRow, oneBatchOf, type Reached, START } from './batch.ts';
 import { findCascadedRows } from './cascaded-rows.ts';
 import { writePurgeFile } from './purge-file.ts';
 
@@ -14,27 +14,28 @@ export async function purgeBatch(
   client: Queryable,
   names: SessionsNames,
   directory: string | null,
-  { run, since, size }: { run: number; since: string; size: number },
+  { run, since, size }: { run: number; since: Reached; size: number },
 ): Promise<Batch> {
-  if (directory === null) {
-    const { rows } = await client.query<Batch>(
-      'SELECT taken::float8 AS taken, moved::float8 AS moved, reached::text AS reached FROM keeper.purge_batch($1, $2, $3)',
-      [run, since, size],
+  if (directory === null)
+    return oneBatchOf(
+      await client.query<BatchRow>(
+        `SELECT taken::float8 AS taken, moved::float8 AS moved, reached::text AS at, reached_id::text AS id
+           FROM keeper.purge_batch($1, $2, $3, $4)`,
+        [run, since.at, since.id, size],
+      ),
     );
-    return rows[0] ?? { taken: 0, moved: 0, reached: null };
-  }
-  const { rows } = await client.query<{ id: string; reached: string; messages: number; feedback: number }>(
-    `SELECT session_id AS id, max(last_accessed) OVER ()::text AS reached, messages::float8 AS messages, feedback::float8 AS feedback
-       FROM keeper.take_purge($1, $2)`,
-    [since, size],
+  const { rows } = await client.query<{ id: string; at: string; messages: number; feedback: number; busy: boolean }>(
+    `SELECT session_id::text AS id, last_accessed::text AS at, messages::float8 AS messages, feedback::float8 AS feedback, busy
+       FROM keeper.take_purge($1, $2, $3)`,
+    [since.at, since.id, size],
   );
-  const [first] = rows;
-  if (first === undefined) return { taken: 0, moved: 0, reached: null };
-  const all = rows.map(({ id }) => id);
-  const { tables, busy } = await findCascadedRows(client, names, all, { lock: true });
-  const free = rows.filter(({ id }) => !busy.has(id));
-  if (free.length === 0) return { taken: rows.length, moved: 0, reached: first.reached };
-  const ids = free.map(({ id }) => id);
+  const { at, id } = rows.at(-1) ?? START;
+  const looked = { taken: rows.length, reached: { at, id } };
+  const taken = rows.filter(({ busy }) => !busy).map((row) => row.id);
+  const { tables, busy } = await findCascadedRows(client, names, taken, { lock: true });
+  const free = rows.filter((row) => !row.busy && !busy.has(row.id));
+  if (free.length === 0) return { ...looked, moved: 0 };
+  const ids = free.map((row) => row.id);
   const file = await writePurgeFile(client, names, run, ids, tables, directory);
   try {
     const purged = await client.query<{ moved: number }>('SELECT keeper.purge($1, $2, $3, $4, $5)::float8 AS moved', [
@@ -44,7 +45,7 @@ export async function purgeBatch(
       free.map((r) => r.feedback),
       file,
     ]);
-    return { taken: rows.length, moved: purged.rows[0]?.moved ?? 0, reached: first.reached };
+    return { ...looked, moved: purged.rows[0]?.moved ?? 0 };
   } catch (error) {
     // Not where the COMMIT fails: it may have been done, and its answer lost.
     await rm(file, { force: true });

@@ -33,7 +33,7 @@ export function transitions({
  * locks by, without the locks; its values are `dueValues`.
  */
 export const DUE_SESSIONS =
-  "keeper.due($1, $2::float8 * interval '1 day', $3::float8 * interval '1 day', '-infinity', $4, false)";
+  "keeper.due($1, $2::float8 * interval '1 day', $3::float8 * interval '1 day', null, null, $4, false)";
 
 /** @param most of them at most; null: all */
 export function dueValues({ name, days, restDays }: Transition, most: number | null = null): unknown[] {

@@ -14,8 +14,11 @@ declare
   failure text;
   failed text;
   attempts integer := 0;
+  refused text;
+  left_out integer;
   transition text;
   since timestamptz;
+  since_id uuid;
   size bigint;
   batch record;
   started_at timestamptz;
@@ -39,8 +42,10 @@ begin
   <<transitions>>
   foreach transition in array array['purged', 'deleted', 'archived'] loop
     continue when transition = 'purged' and remark is not null;
-    since := '-infinity';
+    since := null;
+    since_id := null;
     size := 100;
+    left_out := 0;
     loop
       -- Its own transaction, since somebody's own throttle_sql may not write.
       wal_seen := pg_catalog.pg_current_wal_lsn();
@@ -67,9 +72,9 @@ begin
           exit transitions;
         end if;
         if transition = 'purged' then
-          select * into batch from keeper.purge_batch(run, since, size);
+          select * into batch from keeper.purge_batch(run, since, since_id, size);
         else
-          select * into batch from keeper.move_batch(run, transition, since, size);
+          select * into batch from keeper.move_batch(run, transition, since, since_id, size);
         end if;
         attempts := 0;
       exception
@@ -78,12 +83,32 @@ begin
           attempts := attempts + 1;
           failure := case when attempts > 10 then sqlerrm end;
           batch := null;
+        -- A trigger or a foreign key of the application's refuses a session.
+        when data_exception or integrity_constraint_violation or triggered_data_change_violation
+          or with_check_option_violation or program_limit_exceeded or raise_exception then
+          refused := sqlerrm;
         when others then
           failure := sqlerrm;
       end;
       commit;
+      if refused is not null then
+        -- Fewer and fewer, until it is that one: it is left out, and does not keep those behind it.
+        if size = 1 then
+          failed := coalesce(failed, refused);
+          left_out := left_out + 1;
+          exit when left_out > 100;
+          select d.reached, d.reached_id into since, since_id from keeper.next_due(transition, since, since_id) d;
+          commit;
+          exit when since_id is null;
+          remark := case when left_out = 1 then pg_catalog.concat_ws('; ', remark, pg_catalog.concat('left out: ', since_id))
+                         else pg_catalog.concat_ws(', ', remark, since_id) end;
+        end if;
+        size := greatest(1, size / 2);
+        refused := null;
+        continue;
+      end if;
       if failure is not null then
-        -- One session that cannot be purged does not keep all others from being archived.
+        -- What goes wrong with purging does not keep others from being archived.
         failed := coalesce(failed, failure);
         failure := null;
         attempts := 0;
@@ -93,11 +118,11 @@ begin
         size := greatest(1, size / 2);
         continue;
       end if;
-      -- The second: what a trigger of the application's keeps where it is would be taken again and again.
-      exit when batch.taken = 0 or batch.moved = 0 and batch.reached = since;
+      exit when batch.taken = 0;
       elapsed := 1000.0 * extract(epoch from pg_catalog.clock_timestamp() - started_at);
       size := least(5000, size * 2, greatest(1, size / 2, pg_catalog.round(batch.taken::double precision * target / elapsed)::bigint));
       since := batch.reached;
+      since_id := batch.reached_id;
     end loop;
   end loop;
 

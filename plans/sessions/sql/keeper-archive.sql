@@ -89,8 +89,10 @@ $do$;
 -- `rest` from when the session came into its status, where that is known. With `take`, the rows are locked; what
 -- somebody else has locked is left out, and PostgreSQL looks at the condition again, on the row as it is by then. The
 -- registry's row is locked as well: nobody adds a message to a session that is being moved, or places a hold on it.
+-- What was come to already, by last access and id, is not come to again: any number may have been used at one moment.
+drop function if exists keeper.due(text, interval, interval, timestamptz, bigint, boolean);
 create or replace function keeper.due(
-  transition text, idle interval, rest interval, since timestamptz, most bigint, take boolean
+  transition text, idle interval, rest interval, since timestamptz, since_id uuid, most bigint, take boolean
 ) returns table (session_id uuid, last_accessed timestamptz)
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -99,16 +101,17 @@ begin
   return query execute $sql$
     select s.{{sessions.id}}, s.{{sessions.last_accessed}}
       from {{sessions}} s join private.session_keys k on k.id = s.{{sessions.id}}
-     where s.{{sessions.status}} = $1 and s.{{sessions.last_accessed}} < now() - $2 and s.{{sessions.last_accessed}} >= $4
+     where s.{{sessions.status}} = $1 and s.{{sessions.last_accessed}} < now() - $2
+       and ($4 is null or (s.{{sessions.last_accessed}}, s.{{sessions.id}}) > ($4, $5))
        and not exists (select from keeper.session_moves m
                         where m.session_id = s.{{sessions.id}} and m.to_status = $1 and m.moved_at > now() - $3)
        and not exists (select from keeper.session_holds h where h.session_id = s.{{sessions.id}})
      order by s.{{sessions.last_accessed}}, s.{{sessions.id}}
-     limit $5
+     limit $6
   $sql$ || case when take then 'for update of s, k skip locked' else '' end
   using
     (case transition when 'archived' then 'active' when 'deleted' then 'archived' when 'purged' then 'deleted' end)::{{schema}}.session_status,
-    idle, rest, since, most;
+    idle, rest, since, since_id, most;
 end
 $function$;
 
@@ -128,8 +131,9 @@ $function$;
 -- Moves a batch of due sessions on, and says how many were taken, and how far it came: the next one begins there. No
 -- message is touched, for they refer to the registry. A lock that others hold is waited for only briefly: the server
 -- looks for deadlocks after a second, and none shall be found in which this has a part.
-create or replace function keeper.move_batch(run bigint, transition text, since timestamptz, most bigint)
-returns table (taken bigint, moved bigint, reached timestamptz)
+drop function if exists keeper.move_batch(bigint, text, timestamptz, bigint);
+create or replace function keeper.move_batch(run bigint, transition text, since timestamptz, since_id uuid, most bigint)
+returns table (taken bigint, moved bigint, reached timestamptz, reached_id uuid)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '400ms'
@@ -138,8 +142,10 @@ declare
   policy keeper.archive_policy := (select p from keeper.archive_policy p);
   ids uuid[];
 begin
-  select array_agg(d.session_id), count(*), max(d.last_accessed) into ids, taken, reached
-    from keeper.idle_time(policy, transition) t, keeper.due(transition, t.idle, t.rest, since, most, true) d;
+  select array_agg(d.session_id order by d.last_accessed, d.session_id), count(*), max(d.last_accessed)
+    into ids, taken, reached
+    from keeper.idle_time(policy, transition) t, keeper.due(transition, t.idle, t.rest, since, since_id, most, true) d;
+  reached_id := ids[taken];
   moved := 0;
   if taken > 0 then
     perform set_config('keeper.run', run::text, true);
@@ -153,6 +159,8 @@ begin
     -- A trigger of the application's may have kept one where it was.
     select count(*) into moved from moved_on m where m.status = transition::{{schema}}.session_status;
     perform set_config('keeper.run', '', true);
+    -- What an application defers to the end of the transaction refuses the batch here, where that is expected.
+    set constraints all immediate;
     update keeper.archive_runs r
        set archived = r.archived + case transition when 'archived' then moved else 0 end,
            deleted = r.deleted + case transition when 'deleted' then moved else 0 end
@@ -162,96 +170,15 @@ begin
 end
 $function$;
 
--- Takes sessions that are due to be purged, with all that is theirs, locked. One with a message or a score that somebody
--- else has locked is left to the next run: to wait for it could end in a deadlock. Stops at 5,000 messages, unless one
--- session alone has more: it is purged whole or not at all.
-create or replace function keeper.take_purge(since timestamptz, most bigint)
-returns table (session_id uuid, last_accessed timestamptz, messages bigint, feedback bigint)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '400ms'
+-- Where a run goes on behind a session that cannot be moved: the next one that is due from there on.
+create or replace function keeper.next_due(transition text, since timestamptz, since_id uuid)
+returns table (reached timestamptz, reached_id uuid)
+language sql
+set search_path = ''
 as $function$
-declare
-  policy keeper.archive_policy := (select p from keeper.archive_policy p);
-  total bigint := 0;
-  locked bigint;
-begin
-  for session_id, last_accessed in
-    select d.session_id, d.last_accessed
-      from keeper.idle_time(policy, 'purged') t, keeper.due('purged', t.idle, t.rest, since, most, true) d
-  loop
-    -- A later look than the one that took them.
-    continue when exists (select from keeper.session_holds h where h.session_id = take_purge.session_id);
-    with locked_rows as materialized (
-      select from {{messages}} m where m.{{messages.session_id}} = take_purge.session_id for update skip locked)
-    select (select count(*) from {{messages}} m where m.{{messages.session_id}} = take_purge.session_id),
-           (select count(*) from locked_rows)
-      into messages, locked;
-    continue when locked <> messages;
-    with locked_rows as materialized (
-      select from {{schema}}.message_feedback f join {{messages}} m on m.{{messages.id}} = f.message_id
-       where m.{{messages.session_id}} = take_purge.session_id for update of f skip locked)
-    select (select count(*) from {{schema}}.message_feedback f join {{messages}} m on m.{{messages.id}} = f.message_id
-             where m.{{messages.session_id}} = take_purge.session_id),
-           (select count(*) from locked_rows)
-      into feedback, locked;
-    continue when locked <> feedback;
-    exit when total > 0 and total + messages > 5000;
-    total := total + messages;
-    return next;
-  end loop;
-end
-$function$;
-
--- Deletes what was taken, scores and messages first: the cascade would do it row by row. Each session leaves an audit
--- row in the same transaction.
-create or replace function keeper.purge(run bigint, ids uuid[], messages bigint[], feedback bigint[], file text) returns bigint
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '400ms'
-as $function$
-declare
-  removed bigint;
-begin
-  insert into keeper.purged_sessions (session_id, user_id, messages, feedback, run_id, purge_after, archive_file)
-  select s.{{sessions.id}}, s.{{sessions.user_id}}, t.messages, t.feedback, run,
-         (select p.purge_after from keeper.archive_policy p), file
-    from unnest(ids, messages, feedback) t (id, messages, feedback)
-    join {{sessions}} s on s.{{sessions.id}} = t.id and s.{{sessions.status}} = 'deleted';
-  delete from {{schema}}.message_feedback f using {{messages}} m
-   where f.message_id = m.{{messages.id}} and m.{{messages.session_id}} = any (ids);
-  delete from {{messages}} m where m.{{messages.session_id}} = any (ids);
-  delete from keeper.session_moves m where m.session_id = any (ids);
-  delete from {{sessions}} s where s.{{sessions.id}} = any (ids) and s.{{sessions.status}} = 'deleted';
-  get diagnostics removed = row_count;
-  if removed <> cardinality(ids) then
-    raise exception using
-      errcode = 'triggered_data_change_violation',
-      message = format('%s of %s sessions would not be deleted, but all that was said in them: a trigger keeps them.',
-        cardinality(ids) - removed, cardinality(ids)),
-      hint = 'Let the trigger pass these, or place a hold on them.';
-  end if;
-  update keeper.archive_runs r set purged = r.purged + removed where r.id = run;
-  return removed;
-end
-$function$;
-
-create or replace function keeper.purge_batch(run bigint, since timestamptz, most bigint)
-returns table (taken bigint, moved bigint, reached timestamptz)
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $function$
-declare
-  ids uuid[];
-  message_counts bigint[];
-  feedback_counts bigint[];
-begin
-  select array_agg(t.session_id), array_agg(t.messages), array_agg(t.feedback), count(*), max(t.last_accessed)
-    into ids, message_counts, feedback_counts, taken, reached
-    from keeper.take_purge(since, most) t;
-  moved := case when taken > 0 then keeper.purge(run, ids, message_counts, feedback_counts, null) else 0 end;
-  return next;
-end
+  select d.last_accessed, d.session_id
+    from keeper.archive_policy p, keeper.idle_time(p, transition) t,
+         keeper.due(transition, t.idle, t.rest, since, since_id, 1, false) d
 $function$;
 
 -- What is older than any time that is asked about is of no use any more. But a policy may be switched on, or its time made
@@ -291,7 +218,7 @@ begin
     select count(*) into affected
       from unnest(array['purged', 'deleted', 'archived']) x (transition),
            keeper.idle_time(new, x.transition) t,
-           keeper.due(x.transition, t.idle, t.rest, '-infinity', null, false);
+           keeper.due(x.transition, t.idle, t.rest, null, null, null, false);
     if affected > known then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',
@@ -307,12 +234,10 @@ create or replace trigger archive_policy_guard before update on keeper.archive_p
   for each row execute function keeper.archive_policy_guard();
 
 revoke all on function
-  keeper.due(text, interval, interval, timestamptz, bigint, boolean),
+  keeper.due(text, interval, interval, timestamptz, uuid, bigint, boolean),
   keeper.idle_time(keeper.archive_policy, text),
-  keeper.move_batch(bigint, text, timestamptz, bigint),
-  keeper.take_purge(timestamptz, bigint),
-  keeper.purge(bigint, uuid[], bigint[], bigint[], text),
-  keeper.purge_batch(bigint, timestamptz, bigint),
+  keeper.move_batch(bigint, text, timestamptz, uuid, bigint),
+  keeper.next_due(text, timestamptz, uuid),
   keeper.forget_moves(bigint),
   keeper.archive_policy_guard()
 from public;

@@ -245,7 +245,7 @@ describe('a session that a trigger of the application’s keeps where it is', ()
     await query(`
       CREATE FUNCTION public.pin() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
       CREATE TRIGGER pin BEFORE DELETE ON public.sessions FOR EACH ROW WHEN (OLD.status = 'deleted') EXECUTE FUNCTION public.pin()`);
-    await expect(archive(database.pool)).rejects.toThrow('2 of 2 sessions would not be deleted');
+    await expect(archive(database.pool)).rejects.toThrow('1 of 1 sessions would not be deleted');
     // And the others are archived nevertheless.
     expect(await statuses(database.pool)).toMatchObject({ active: 4, archived: 16, deleted: 10 });
     const { rows } = await query(`SELECT (SELECT count(*)::int FROM public.messages) AS messages,
@@ -329,5 +329,74 @@ describe('where the tables are still flat', () => {
     await expect(installKeeper(database.pool, names)).rejects.toMatchObject({ code: 'TD012' });
     const { rowCount } = await database.pool.query("SELECT FROM pg_namespace WHERE nspname = 'keeper'");
     expect(rowCount).toBe(0);
+  });
+});
+
+describe('any number of sessions that were last used at one moment', () => {
+  const database = useDatabase(idleSessions);
+  const query = (sql: string, values: unknown[] = []) => database.pool.query(sql, values);
+  const runs: [string, () => Promise<unknown>][] = [
+    ['`tandem archive`', () => archiveDue({ pool: database.pool, names, signal: never() })],
+    ['CALL keeper.archive()', () => query('CALL keeper.archive()')],
+  ];
+  /** 250 more sessions than the first batch takes, which stand before all others. */
+  const crowd = (status: string) =>
+    query(
+      `INSERT INTO public.sessions (id, user_id, language, level, status, title, last_accessed)
+       SELECT ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, '00000000-0000-0000-0000-00000000000a', 'en', 'beginner', $1, 'crowd', now() - interval '1000 days'
+         FROM generate_series(1, 350) n`,
+      [status],
+    );
+
+  test.each(runs)('do not keep %s from those behind them, where a trigger keeps them', async (_, archive) => {
+    await usePolicy(database.pool);
+    await crowd('active');
+    await query(`
+      CREATE FUNCTION public.pin() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+      CREATE TRIGGER pin BEFORE UPDATE ON public.sessions FOR EACH ROW WHEN (OLD.title = 'crowd') EXECUTE FUNCTION public.pin()`);
+    await archive();
+    expect(await statuses(database.pool)).toMatchObject({ active: 354, archived: 16 });
+  });
+
+  test.each(runs)(
+    'do not keep %s from those behind them, where somebody writes to their messages',
+    async (_, archive) => {
+      await usePolicy(database.pool, { purgeAfterDays: 170 });
+      await crowd('deleted');
+      await query(
+        `INSERT INTO public.messages (session_id, user_id, content) SELECT id, user_id, 'Hello' FROM public.sessions WHERE title = 'crowd'`,
+      );
+      const client = await database.connect();
+      await client.query('BEGIN');
+      await client.query(
+        `SELECT FROM public.messages m JOIN public.sessions s ON s.id = m.session_id WHERE s.title = 'crowd' FOR UPDATE OF m`,
+      );
+      await archive();
+      expect(await statuses(database.pool)).toMatchObject({ deleted: 358 });
+      await client.query('ROLLBACK');
+      await archive();
+      expect(await statuses(database.pool)).toMatchObject({ deleted: 8 });
+    },
+  );
+
+  test.each(runs)('are purged by %s but for those that something of the application’s refuses', async (_, archive) => {
+    await usePolicy(database.pool, { purgeAfterDays: 170 });
+    await crowd('deleted');
+    await query(`
+      CREATE TABLE public.invoices (session_id uuid REFERENCES private.session_keys);
+      INSERT INTO public.invoices SELECT id FROM public.sessions WHERE title = 'crowd' AND right(id::text, 2) IN ('00', '50');
+      CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not that one'; END $$;
+      CREATE CONSTRAINT TRIGGER refuse AFTER DELETE ON private.session_keys DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (right(OLD.id::text, 3) = '123') EXECUTE FUNCTION public.refuse()`);
+    await expect(archive()).rejects.toThrow('invoices');
+    // Seven are 50, 100, …, 350; one more is 123.
+    expect(await statuses(database.pool)).toMatchObject({ deleted: 8 + 8, archived: 16 });
+    const { rows } = await query('SELECT purged::int, error, note FROM keeper.archive_runs');
+    const leftOut = [50, 100, 123, 150, 200, 250, 300, 350].map(
+      (n) => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`,
+    );
+    expect(rows).toEqual([
+      { purged: 344, error: expect.stringContaining('invoices'), note: `left out: ${leftOut.join(', ')}` },
+    ]);
   });
 });
