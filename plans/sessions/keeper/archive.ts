@@ -48,8 +48,21 @@ const MOVES_A_SWEEP = 100_000;
  * @throws TD022 where the signal fired between two batches: what was moved so far is moved, and noted
  */
 export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
+  const { pool } = options;
+  // A session of its own: by its lock, others know that somebody works on the run.
+  const client = await pool.connect();
+  let run: number | null = null;
+  try {
+    run = await beginRun(client);
+    return await archiveIn(options, run);
+  } finally {
+    await (run === null ? null : client.query('SELECT keeper.end_run($1)', [run]).catch(() => undefined));
+    client.release();
+  }
+}
+
+async function archiveIn(options: ArchiveOptions, run: number): Promise<ArchiveRun> {
   const { pool, signal, onThrottle } = options;
-  const run = await beginRun(pool);
   const pacer = createPacer({
     pool,
     signal,
@@ -172,10 +185,8 @@ async function oneBatch(
   });
 }
 
-async function beginRun(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ id: number }>(
-    'INSERT INTO keeper.archive_runs DEFAULT VALUES RETURNING id::float8 AS id',
-  );
+async function beginRun(client: Queryable): Promise<number> {
+  const { rows } = await client.query<{ id: number }>('SELECT keeper.begin_run()::float8 AS id');
   const [run] = rows;
   if (run === undefined) throw new TandemError('TD099', 'The run of the archiving was not noted.');
   return run.id;

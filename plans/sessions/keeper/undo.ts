@@ -10,11 +10,19 @@ export interface Undone {
   readonly left: number;
   /** Left because somebody was writing to them: the same command again brings them back. */
   readonly busy: number;
+  /** Left because a trigger keeps them where they are. */
+  readonly kept: number;
   /** Gone for good. */
   readonly purged: number;
 }
 
 const BATCH = 500;
+
+interface UndoneBatch {
+  readonly taken: number;
+  readonly back: number;
+  readonly last: string | null;
+}
 
 /**
  * Brings the sessions back that a run archived or soft-deleted, each into the status it had. It counts as a move: they
@@ -37,26 +45,43 @@ export async function undoRun(
       JOIN private.session_keys k ON k.id = m.session_id
     WHERE m.run_id = $1 AND NOT EXISTS (SELECT FROM keeper.session_moves later
                                          WHERE later.session_id = m.session_id AND later.moved_at > m.moved_at)`;
-  let restored = 0;
-  for (;;) {
+  let [restored, kept] = [0, 0];
+  // By id: what a trigger keeps where it is would be taken again and again.
+  for (let after: string | null = null; ; ) {
     if (signal.aborted)
       throw new TandemError('TD022', 'Stopped between two batches of sessions.', {
         hint: 'Run the same command again to go on.',
       });
-    const { rowCount } = await pool.query(
+    const batch: { rows: UndoneBatch[] } = await pool.query<UndoneBatch>(
       `WITH moved AS MATERIALIZED (
-         SELECT m.session_id, m.from_status, m.to_status FROM ${movedBy} LIMIT $2 FOR UPDATE OF s, k SKIP LOCKED)
-       UPDATE ${k.sessions} s SET ${k.status} = moved.from_status FROM moved
-        WHERE s.${k.id} = moved.session_id AND s.${k.status} = moved.to_status`,
-      [found.id, BATCH],
+         SELECT m.session_id, m.from_status, m.to_status FROM ${movedBy} AND ($3::uuid IS NULL OR m.session_id > $3)
+          ORDER BY m.session_id LIMIT $2 FOR UPDATE OF s, k SKIP LOCKED),
+       back AS (
+         UPDATE ${k.sessions} s SET ${k.status} = moved.from_status FROM moved
+          WHERE s.${k.id} = moved.session_id AND s.${k.status} = moved.to_status
+         RETURNING s.${k.status} = moved.from_status AS done)
+       SELECT (SELECT count(*) FROM moved)::int AS taken, (SELECT count(*) FILTER (WHERE done) FROM back)::int AS back,
+              (SELECT session_id::text FROM moved ORDER BY session_id DESC LIMIT 1) AS last`,
+      [found.id, BATCH, after],
     );
-    restored += rowCount ?? 0;
-    if (rowCount === 0) break;
+    const { taken, back, last }: UndoneBatch = batch.rows[0] ?? { taken: 0, back: 0, last: null };
+    restored += back;
+    kept += taken - back;
+    if (taken === 0) break;
+    after = last;
   }
-  const { rows } = await pool.query<{ busy: number }>(`SELECT count(*)::int AS busy FROM ${movedBy}`, [found.id]);
-  const busy = rows[0]?.busy ?? 0;
-  if (busy === 0) await pool.query('UPDATE keeper.archive_runs SET undone_at = now() WHERE id = $1', [found.id]);
-  return { run: found.id, restored, left: Math.max(0, found.moved - restored - busy), busy, purged: found.purged };
+  const { rows } = await pool.query<{ left: number }>(`SELECT count(*)::int AS "left" FROM ${movedBy}`, [found.id]);
+  const still = rows[0]?.left ?? 0;
+  const busy = Math.max(0, still - kept);
+  if (still === 0) await pool.query('UPDATE keeper.archive_runs SET undone_at = now() WHERE id = $1', [found.id]);
+  return {
+    run: found.id,
+    restored,
+    left: Math.max(0, found.moved - restored - still),
+    busy,
+    kept,
+    purged: found.purged,
+  };
 }
 
 async function findRun(pool: Pool, run: number | null) {

@@ -15,6 +15,7 @@ declare
   failed text;
   attempts integer := 0;
   refused text;
+  cancelled boolean := false;
   left_out integer;
   transition text;
   since timestamptz;
@@ -27,10 +28,12 @@ declare
   wal_seen_at timestamptz;
   wal_rate double precision;
 begin
-  insert into keeper.archive_runs (ended_at, note)
-  values (case when remark is not null then pg_catalog.clock_timestamp() end, remark) returning id into run;
-  commit;
-  if remark is not null then
+  if remark is null then
+    run := keeper.begin_run();
+    commit;
+  else
+    insert into keeper.archive_runs (ended_at, note) values (pg_catalog.clock_timestamp(), remark);
+    commit;
     raise notice 'Nothing was done: %', remark;
     return;
   end if;
@@ -87,10 +90,17 @@ begin
         when data_exception or integrity_constraint_violation or triggered_data_change_violation
           or with_check_option_violation or program_limit_exceeded or raise_exception then
           refused := sqlerrm;
+        when query_canceled then
+          failure := sqlerrm;
+          cancelled := true;
         when others then
           failure := sqlerrm;
       end;
       commit;
+      if cancelled then
+        failed := failure;
+        exit transitions;
+      end if;
       if refused is not null then
         -- Fewer and fewer, until it is that one: it is left out, and does not keep those behind it.
         if size = 1 then
@@ -126,10 +136,16 @@ begin
     end loop;
   end loop;
 
-  perform keeper.forget_moves(100000);
+  if not cancelled then
+    perform keeper.forget_moves(100000);
+  end if;
   update keeper.archive_runs r
      set ended_at = pg_catalog.clock_timestamp(), error = failed, note = remark where r.id = run;
   commit;
+  perform keeper.end_run(run);
+  if cancelled then
+    raise query_canceled using message = failed;
+  end if;
   if failed is not null then
     raise exception 'Run % of the archiving failed: %', run, failed using hint = 'Another one goes on.';
   end if;

@@ -85,6 +85,42 @@ begin
 end
 $do$;
 
+-- First half of the lock of a run ("trun"); the other one is its number.
+create or replace function keeper.run_lock() returns integer
+language sql immutable
+set search_path = ''
+as $function$ select 1953658222 $function$;
+
+-- Begins a run, and closes those that nobody works on any more: a killed `tandem`, a cancelled CALL. Whoever works on one holds
+-- its lock; to be released by the same session, with keeper.end_run.
+create or replace function keeper.begin_run() returns bigint
+language plpgsql
+set search_path = ''
+as $function$
+declare
+  unended bigint;
+  run bigint;
+begin
+  for unended in select r.id from keeper.archive_runs r where r.ended_at is null loop
+    if pg_try_advisory_lock(keeper.run_lock(), unended::integer) then
+      update keeper.archive_runs r
+         set ended_at = clock_timestamp(), error = 'It was interrupted.' where r.id = unended and r.ended_at is null;
+      perform pg_advisory_unlock(keeper.run_lock(), unended::integer);
+    end if;
+  end loop;
+  insert into keeper.archive_runs default values returning id into run;
+  perform pg_advisory_lock(keeper.run_lock(), run::integer);
+  return run;
+end
+$function$;
+
+create or replace function keeper.end_run(run bigint) returns void
+language sql
+set search_path = ''
+as $function$
+  select pg_advisory_unlock(keeper.run_lock(), run::integer)
+$function$;
+
 -- The one condition of being due: a dry run reads by it, a batch locks by it. `idle` is counted from the last access, and
 -- `rest` from when the session came into its status, where that is known. With `take`, the rows are locked; what
 -- somebody else has locked is left out, and PostgreSQL looks at the condition again, on the row as it is by then. The
@@ -234,6 +270,9 @@ create or replace trigger archive_policy_guard before update on keeper.archive_p
   for each row execute function keeper.archive_policy_guard();
 
 revoke all on function
+  keeper.run_lock(),
+  keeper.begin_run(),
+  keeper.end_run(bigint),
   keeper.due(text, interval, interval, timestamptz, uuid, bigint, boolean),
   keeper.idle_time(keeper.archive_policy, text),
   keeper.move_batch(bigint, text, timestamptz, uuid, bigint),

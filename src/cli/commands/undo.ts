@@ -40,8 +40,9 @@ export function undoCommand(program: Command, run: RunCommand): void {
               undone.busy === 0
                 ? ''
                 : `; ${formatCount(undone.busy)} are being written to: run the same command again for them`;
+            const kept = undone.kept === 0 ? '' : `; ${formatCount(undone.kept)} are kept where they are by a trigger`;
             terminal.line(
-              `${pc.green('Undone')}, run ${undone.run}: ${formatCount(undone.restored)} sessions are back${left}${purged}${busy}.`,
+              `${pc.green('Undone')}, run ${undone.run}: ${formatCount(undone.restored)} sessions are back${left}${purged}${kept}${busy}.`,
             );
           }
           return ExitCode.done;

@@ -150,3 +150,40 @@ test('an error is noted, and fails the call', async () => {
   await client.query('BEGIN');
   expect(await refusal(client.query('CALL keeper.archive()'))).toBe('2D000');
 });
+
+test.each([
+  ['between two batches', "UPDATE keeper.control SET throttle_sql = 'SELECT public.pass_gate()'", false],
+  [
+    'in a batch',
+    'CREATE TRIGGER gate AFTER INSERT ON keeper.session_moves FOR EACH ROW EXECUTE FUNCTION public.pass_gate_at_row()',
+    true,
+  ],
+])('a call that is cancelled %s leaves no run open', async (_, waiting, atOnce) => {
+  await usePolicy(database.pool);
+  const gate = await closeGate();
+  await query(waiting);
+  const job = await database.connect();
+  const pid = await pidOf(job);
+  const called = job.query('CALL keeper.archive()').then(
+    () => null,
+    (error: { code: string }) => error.code,
+  );
+  await gate.arrived();
+  // Somebody else's run does not close one that is at work.
+  await query('SELECT keeper.end_run(keeper.begin_run())');
+  expect((await query('SELECT ended_at FROM keeper.archive_runs WHERE id = 1')).rows).toEqual([{ ended_at: null }]);
+  await query('SELECT pg_cancel_backend($1)', [pid]);
+  expect(await called).toBe('57014');
+  await gate.open();
+  const ended = async () =>
+    (await query('SELECT error, ended_at IS NOT NULL AS ended FROM keeper.archive_runs WHERE id = 1')).rows;
+  expect(await ended()).toEqual(
+    atOnce ? [{ error: expect.stringContaining('cancel'), ended: true }] : [{ error: null, ended: false }],
+  );
+  // As a job's session, it ends.
+  await job.end();
+  await query('UPDATE keeper.control SET throttle_sql = NULL; DROP TRIGGER IF EXISTS gate ON keeper.session_moves');
+  await call();
+  expect(await ended()).toEqual([{ error: expect.stringContaining(atOnce ? 'cancel' : 'interrupted'), ended: true }]);
+  expect(await lastRun()).toEqual({ ...nothing, archived: 6 });
+});

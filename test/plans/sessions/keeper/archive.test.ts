@@ -266,6 +266,7 @@ describe('undoing a run', () => {
       restored: 14,
       left: 1,
       busy: 0,
+      kept: 0,
       purged: 0,
     });
     expect(await statuses(database.pool)).toEqual({ active: 10, archived: 10, deleted: 10 });
@@ -310,6 +311,25 @@ describe('undoing a run', () => {
     await writer.query('COMMIT');
     expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 1, busy: 0 });
   });
+
+  test.each(['NEW.status := OLD.status; RETURN NEW', 'RETURN NULL'])(
+    'ends where a trigger keeps a session, and says so: %s',
+    async (how) => {
+      const { id } = await run(database.pool);
+      await database.pool.query(`
+        CREATE FUNCTION public.pin() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${how}; END $$;
+        CREATE TRIGGER pin BEFORE UPDATE ON public.sessions FOR EACH ROW WHEN (OLD.title IN ('active 5', 'active 10')) EXECUTE FUNCTION public.pin()`);
+      expect(await undoRun(database.pool, names, id, never())).toMatchObject({
+        restored: 4,
+        kept: 2,
+        busy: 0,
+        left: 0,
+      });
+      await database.pool.query('DROP TRIGGER pin ON public.sessions');
+      expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 2, kept: 0 });
+      await expect(undoRun(database.pool, names, id, never())).rejects.toMatchObject({ code: 'TD012' });
+    },
+  );
 
   test('takes the last run that moved anything where none is named', async () => {
     const { id } = await run(database.pool);
