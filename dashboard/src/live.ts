@@ -46,6 +46,15 @@ function connect(): void {
   });
 }
 
+// A browser has six connections for all windows on a server: one that nobody looks at takes none.
+document.addEventListener('visibilitychange', () => {
+  if (state.connection === 'paused' || watchers.size === 0) return;
+  source?.close();
+  source = null;
+  if (document.visibilityState === 'visible') connect();
+  else update({ connection: 'lost' });
+});
+
 export function pauseLive(paused: boolean): void {
   source?.close();
   source = null;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type axe from 'axe-core';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { packageRoot } from '../../src/db/sql-file.ts';
 
 /** Debian's, or the one that is named; null: `test.skipIf(!chromiumPath)`. */
@@ -42,6 +42,10 @@ export function useBrowser(): Browser {
       args: [...QUIET, ...SILENT],
       reducedMotion: 'reduce',
     });
+  });
+  // A test that failed leaves its pages open, and a browser has six connections for all pages of a server.
+  afterEach(async () => {
+    for (const page of context?.pages().filter((open) => open.url() !== 'about:blank') ?? []) await page.close();
   });
   afterAll(async () => {
     await context?.close();

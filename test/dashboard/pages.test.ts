@@ -42,13 +42,37 @@ describe.skipIf(!chromiumPath)('pages', () => {
     expect(await violations(page)).toEqual([]);
 
     await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await violations(page)).toEqual([]);
     await page.setViewportSize(PHONE);
     await screenshot(page, `${name}-phone-dark`);
     expect(await violations(page)).toEqual([]);
     const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
     expect(overflow).toBeLessThanOrEqual(0);
+    await page.emulateMedia({ colorScheme: 'light' });
+    expect(await violations(page)).toEqual([]);
     expect(wrong).toEqual([]);
     await page.close();
+  });
+
+  test('the form to sign in', async () => {
+    const guarded = await serveDashboard(database, { token: 'a token' });
+    const { page } = await browser.open({ ...PHONE });
+    await page.goto(guarded.url);
+    for (const answer of ['', 'This is not the token.']) {
+      if (answer) {
+        await page.getByLabel('Your name').fill('Ada');
+        await page.getByLabel('Token').fill('another token');
+        await page.keyboard.press('Enter');
+        await page.getByText(answer).waitFor();
+      }
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect(await violations(page)).toEqual([]);
+      }
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    }
+    await page.close();
+    await guarded.close();
   });
 
   test('a page is reached, and left for another one, by keyboard alone', async () => {

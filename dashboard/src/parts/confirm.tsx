@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { type Problem, problemIn } from '../api.ts';
 import { usePlace } from './masthead.tsx';
 import { ProblemNote } from './problem.tsx';
@@ -27,9 +27,20 @@ export function Confirm({ label, title, word, children, danger, disabled, act, o
   const [problem, setProblem] = useState<Problem | null>(null);
   const id = useId();
   const readOnly = usePlace()?.read_only ?? true;
+  const opener = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (open) dialog.current?.showModal();
   }, [open]);
+  // What was done may take its own button away: whoever works by keyboard is not to begin at the top of all. Before it
+  // is taken away, while it is still known where the focus was.
+  useLayoutEffect(() => {
+    const button = opener.current;
+    return () => {
+      // Closed, it gives the focus back to the button; open, it would keep it from everything else.
+      dialog.current?.close();
+      if (button !== null && document.activeElement === button) document.getElementById('content')?.focus();
+    };
+  }, []);
   const close = () => {
     dialog.current?.close();
     setOpen(false);
@@ -53,6 +64,7 @@ export function Confirm({ label, title, word, children, danger, disabled, act, o
   return (
     <>
       <button
+        ref={opener}
         type="button"
         class={danger ? 'danger' : ''}
         disabled={disabled || readOnly}

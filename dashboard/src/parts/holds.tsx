@@ -79,7 +79,11 @@ export function PlaceHold({ session: given, onDone }: { session?: string; onDone
       label="Place a hold …"
       title="Hold a session"
       word={null}
-      onDone={onDone}
+      onDone={() => {
+        setSession(given ?? '');
+        setReason('');
+        onDone();
+      }}
       act={() => answered(api.archiving.holds.$post({ json: { session: session.trim(), reason } }))}
     >
       {given === undefined && (
