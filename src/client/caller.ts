@@ -24,7 +24,7 @@ export interface Identity {
 export type Caller = () => Promise<Identity>;
 
 const uuid = z.guid();
-const userClaims = z.looseObject({ sub: z.guid(), role: z.literal('authenticated').default('authenticated') });
+const userClaims = z.looseObject({ sub: z.guid(), role: z.literal('authenticated') });
 const ASYMMETRIC = ['ES256', 'RS256', 'EdDSA'];
 
 /** The service: no user, and row security does not apply. */
@@ -57,10 +57,13 @@ export function userCaller(jwtOrId: string, jwt: JwtOptions | undefined): Caller
 
 function verifier(jwt: JwtOptions): (token: string) => Promise<unknown> {
   if ('verify' in jwt) {
-    return (token) =>
-      jwt.verify(token).catch((error: unknown) => {
+    return async (token) => {
+      try {
+        return await jwt.verify(token);
+      } catch (error) {
         throw refused(error);
-      });
+      }
+    };
   }
   if ('secret' in jwt) {
     const secret = new TextEncoder().encode(jwt.secret);

@@ -1,5 +1,6 @@
 // Written from the catalog by `npm run generate:client`; a test compares the two.
 import { z } from 'zod';
+import { timestamp } from './timestamp.ts';
 
 export const sessionLanguage = z.enum(['en', 'es', 'fr', 'de']);
 export type SessionLanguage = z.infer<typeof sessionLanguage>;
@@ -20,9 +21,9 @@ export const session = z.object({
   level: sessionLevel,
   status: sessionStatus,
   title: z.string().nullable(),
-  created_at: z.coerce.date(),
-  updated_at: z.coerce.date(),
-  last_accessed: z.coerce.date(),
+  created_at: timestamp,
+  updated_at: timestamp,
+  last_accessed: timestamp,
 });
 /** A row of `sessions`. */
 export type Session = z.infer<typeof session>;
@@ -34,7 +35,7 @@ export const message = z.object({
   type: messageType,
   sequence_number: z.number().int(),
   content: z.string(),
-  created_at: z.coerce.date(),
+  created_at: timestamp,
   language: sessionLanguage,
 });
 /** A row of `messages`, without its search vector. */
@@ -50,7 +51,7 @@ export const feedback = z.object({
   pronunciation_score: z.number().int().nullable(),
   comment: z.string().nullable(),
   corrections: z.json().nullable(),
-  created_at: z.coerce.date(),
+  created_at: timestamp,
 });
 /** A row of `message_feedback`. */
 export type Feedback = z.infer<typeof feedback>;
@@ -64,7 +65,7 @@ export const searchMatch = z.object({
   sequence_number: z.number().int(),
   language: sessionLanguage,
   content: z.string(),
-  created_at: z.coerce.date(),
+  created_at: timestamp,
   rank: z.number(),
   snippet: z.string().nullable(),
   correction: z.string().nullable(),
@@ -85,8 +86,8 @@ export const sessionStats = z.object({
   average_vocabulary_score: z.coerce.number().nullable(),
   average_fluency_score: z.coerce.number().nullable(),
   average_pronunciation_score: z.coerce.number().nullable(),
-  first_activity: z.coerce.date().nullable(),
-  last_activity: z.coerce.date().nullable(),
+  first_activity: timestamp.nullable(),
+  last_activity: timestamp.nullable(),
 });
 /** A row of `session_stats`, as of its last refresh. */
 export type SessionStats = z.infer<typeof sessionStats>;

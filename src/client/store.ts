@@ -3,8 +3,9 @@ import type { z } from 'zod';
 import type { sessionsConfigSchema } from '../../plans/sessions/config.ts';
 import { type Caller, type JwtOptions, serviceCaller, userCaller } from './caller.ts';
 import { type FeedbackActions, feedbackOf } from './feedback.ts';
-import { defaultLimits, inputsOf, type Limits } from './inputs.ts';
+import { inputsOf, type Limits } from './inputs.ts';
 import { type Messages, messagesOf } from './messages.ts';
+import { settingsOf } from './options.ts';
 import { type Retries, runAs } from './run-as.ts';
 import { type Search, searchOf } from './search.ts';
 import { type Sessions, sessionsOf } from './sessions.ts';
@@ -46,29 +47,26 @@ export interface StoreOptions {
   readonly plan?: z.input<typeof sessionsConfigSchema>;
 }
 
-const MINUTE_MS = 60_000;
-
-const defaultRetries: Retries = {
-  attempts: 5,
-  // 10, 20, 40, … ms, and at random up to half of it less: those who got into each other's way do not meet again.
-  backoff: (attempt) => 10 * 2 ** (attempt - 1) * (1 - Math.random() / 2),
-};
-
-/** The tables that Tandem leaves behind, typed, over the application's own pool. */
+/**
+ * The tables that Tandem leaves behind, typed, over the application's own pool.
+ *
+ * @throws StoreError `invalid_value` for an option that cannot be
+ */
 export function createStore(pool: Pool, options: StoreOptions = {}): Store {
+  const { jwt, serviceRole, touchIntervalMs, limits, retries, prepare } = settingsOf(options);
   const tables = tablesOf(options.plan);
-  const inputs = inputsOf({ ...defaultLimits, ...options.limits });
-  const sending = { retries: { ...defaultRetries, ...options.retries }, prepare: options.prepare ?? false };
+  const inputs = inputsOf(limits);
+  const sending = { retries, prepare };
   const actionsOf = (caller: Caller): Actions => {
     const run = runAs(pool, caller, sending);
     return {
-      sessions: sessionsOf(run, tables, inputs, options.touchInterval ?? MINUTE_MS),
+      sessions: sessionsOf(run, tables, inputs, touchIntervalMs),
       messages: messagesOf(run, tables, inputs),
       feedback: feedbackOf(run, tables, inputs),
       search: searchOf(run, tables, inputs),
       stats: statsOf(run, tables, inputs),
     };
   };
-  const service = actionsOf(serviceCaller(options.serviceRole === undefined ? 'service_role' : options.serviceRole));
-  return { ...service, asService: () => service, asUser: (jwtOrId) => actionsOf(userCaller(jwtOrId, options.jwt)) };
+  const service = actionsOf(serviceCaller(serviceRole));
+  return { ...service, asService: () => service, asUser: (jwtOrId) => actionsOf(userCaller(jwtOrId, jwt)) };
 }

@@ -1,6 +1,7 @@
 import { type SessionsConfig, sessionsConfigSchema } from '../../plans/sessions/config.ts';
 import { type LiveNames, liveNames } from '../../plans/sessions/live-names.ts';
 import { quoteIdent, quoteName } from '../db/identifier.ts';
+import { parseInput } from './inputs.ts';
 import { feedback, message, searchMatch, session, sessionStats } from './rows.ts';
 
 /** The tables by their names in this database, and what is selected from them under the guide's names. */
@@ -28,7 +29,7 @@ export interface Tables {
 
 /** @param config what the plan file says, where tables or columns have names of their own */
 export function tablesOf(config: unknown): Tables {
-  const parsed: SessionsConfig = sessionsConfigSchema.parse(config ?? {});
+  const parsed: SessionsConfig = parseInput(sessionsConfigSchema, config ?? {});
   const names: LiveNames = liveNames(parsed);
   const beside = (name: string) => quoteName({ schema: names.sessions.schema, name });
   const ofSession = (column: string) => quoteIdent(names.sessionsColumns[column] ?? column);

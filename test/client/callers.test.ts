@@ -46,6 +46,8 @@ describe('a token', () => {
     ],
     ['says the role of the service', () => token({ role: 'service_role' })],
     ['says the role of nobody', () => token({ role: 'anon' })],
+    // PostgREST takes it for anon.
+    ['has no role', () => token({ role: undefined })],
     ['has no subject', () => token({ sub: undefined })],
     ['has a subject that is no uuid', () => token({ sub: 'test-user-id' })],
   ])('that %s is refused', async (_, make) => {
@@ -71,7 +73,10 @@ describe('a token', () => {
     const { port } = server.address() as AddressInfo;
     const store = createStore(signed.pool, { jwt: { jwks: `http://127.0.0.1:${port}/jwks.json` } });
     const sign = (key: typeof privateKey) =>
-      new SignJWT({ sub: ann }).setProtectedHeader({ alg: 'ES256', kid: 'one' }).setExpirationTime('1h').sign(key);
+      new SignJWT({ sub: ann, role: 'authenticated' })
+        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+        .setExpirationTime('1h')
+        .sign(key);
     try {
       expect((await list(await sign(privateKey), store)).rows).toHaveLength(1);
       const other = await generateKeyPair('ES256');
@@ -113,6 +118,11 @@ describe('a token', () => {
     const store = createStore(signed.pool, { jwt: { verify } });
     expect((await list('a.b.c', store)).rows).toHaveLength(1);
     expect(await errorOf(list('a.b.d', store))).toMatchObject({ kind: 'invalid_caller', detail: 'unknown' });
+    const atOnce = () => {
+      throw new Error('not a promise');
+    };
+    const other = createStore(signed.pool, { jwt: { verify: atOnce } });
+    expect(await errorOf(list('a.b.c', other))).toMatchObject({ kind: 'invalid_caller', detail: 'not a promise' });
   });
 });
 

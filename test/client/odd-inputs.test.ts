@@ -207,6 +207,41 @@ test.each<[string, unknown]>([
   expect(() => own.store.asUser(who as string)).toThrow(expect.objectContaining({ kind: 'invalid_caller' }));
 });
 
+// Through the API anybody can write such times into their own rows, and the service lists everybody's.
+test.each(['infinity', '-infinity', '294276-12-31', '4713-01-01 BC'])(
+  'a row of the time %s ends no list',
+  async (time) => {
+    const client = await database.connect();
+    const other = await insertUser(client);
+    const id = await insertSession(client, other);
+    const written = await insertMessage(client, id, other, 'An odd time');
+    const ids = [id, await insertSession(client, other)].sort().reverse();
+    await client.query('UPDATE public.sessions SET last_accessed = $2, created_at = $2 WHERE id = ANY ($1)', [
+      ids,
+      time,
+    ]);
+    await client.query('UPDATE public.messages SET created_at = $2 WHERE id = $1', [written, time]);
+    await client.query('REFRESH MATERIALIZED VIEW public.session_stats');
+    for (const as of [own.store.asUser(other), own.store.asService()]) {
+      const seen: string[] = [];
+      let page = await as.sessions.list({ limit: 1, user_id: other });
+      for (;;) {
+        for (const row of page.rows) {
+          expect(row.last_accessed.getTime()).not.toBeNaN();
+          seen.push(row.id);
+        }
+        if (page.next === null) break;
+        page = await as.sessions.list({ limit: 1, user_id: other, after: page.next });
+      }
+      expect(seen).toEqual(ids);
+      expect((await as.messages.list({ session_id: id })).rows).toHaveLength(1);
+      expect(await as.search('odd', { user_id: other })).toHaveLength(1);
+      expect(await as.stats({ user_id: other })).toHaveLength(1);
+    }
+    await client.query('DELETE FROM auth.users WHERE id = $1', [other]);
+  },
+);
+
 test('half of a character is refused, and not stored as another one', async () => {
   const error = await errorOf(own.store.asUser(user).sessions.rename(session, '🐘'.slice(0, 1)));
   expect(error).toMatchObject({ kind: 'invalid_value', detail: expect.stringContaining('surrogate') });

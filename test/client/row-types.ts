@@ -22,7 +22,7 @@ const MAY_BE_NULL = /^average_|^(first|last)_activity$|^session_title$|^snippet$
 const PARSERS: Readonly<Record<string, string>> = {
   uuid: 'z.guid()',
   text: 'z.string()',
-  'timestamp with time zone': 'z.coerce.date()',
+  'timestamp with time zone': 'timestamp',
   smallint: 'z.number().int()',
   integer: 'z.number().int()',
   // `pg` gives these two as strings, which hold more digits than a number does.
@@ -38,7 +38,7 @@ const lowerFirst = (text: string) => `${text.charAt(0).toLowerCase()}${text.slic
 export async function rowTypesSource(client: Client): Promise<string> {
   const parts = [
     '// Written from the catalog by `npm run generate:client`; a test compares the two.',
-    "import { z } from 'zod';\n",
+    "import { z } from 'zod';\nimport { timestamp } from './timestamp.ts';\n",
   ];
   const enumOf = new Map<string, string>();
   for (const [type, name] of Object.entries(ENUMS)) {
