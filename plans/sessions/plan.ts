@@ -77,13 +77,14 @@ export function sessionsPlan(config: SessionsConfig): Plan {
         title: `Create ${displayName(names.sessionsTarget)} and ${displayName(names.messagesTarget)}`,
         statements: async (moves, carry) => targetStatements(names, moves, carry, { noted: true }),
         carry: carriedToTarget,
+        build: (move) => buildStatements(names, move),
         dropSql: () => dropStatements(names),
       }),
       changeLogStep('5'),
       copyStep({
         guide: '5',
         check: async ({ client, moves }) => [
-          ...(await takenNames(client, names)),
+          ...(await takenNames(client, names, moves)),
           ...(await unfitFindings(client, moves, config)),
           ...(await orphanFindings(client, moves)),
           ...(await duplicateNumbers(client, moves, names)),

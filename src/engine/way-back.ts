@@ -1,5 +1,6 @@
 import type { Queryable } from '../db/connect.ts';
 import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import { namesTaken } from '../move/names-taken.ts';
 import type { TableMove } from '../move/table-move.ts';
 import { TandemError } from './errors.ts';
 import { assertColumnsStand, assertNoColumnIsLost } from './live-columns.ts';
@@ -15,7 +16,17 @@ const ASSERTIONS: readonly Assertion[] = [
   assertNoColumnIsLost,
   assertNoReferenceIsLost,
   assertReferencesStand,
+  assertNamesFree,
 ];
+
+/** @throws TD027 for names that the tables to go back to bring with them, and that others have by now */
+async function assertNamesFree(client: Queryable, moves: readonly TableMove[]): Promise<void> {
+  const taken = await namesTaken(client, moves, 'retired');
+  if (taken.length === 0) return;
+  throw new TandemError('TD027', `The tables to go back to have names that are taken by now: ${taken.join(', ')}.`, {
+    hint: 'Rename or drop what has them, and run the same command again.',
+  });
+}
 
 /**
  * What can be known of the way back before anything is taken back, and under the locks. Reads the catalog only.

@@ -6,6 +6,7 @@ import type { ForeignKey, TableMove } from './table-move.ts';
 
 /** Passed through by tables that change places: names of indexes and constraints collide nowhere on the way. */
 const PASSAGE = 'tandem_passage';
+const ENTERING = 'tandem_entering';
 
 /** A table that leaves the live name, and the one that takes it; partitions go with their parent. */
 interface Exchange {
@@ -206,10 +207,13 @@ function exchangeSql(exchanges: readonly Exchange[]): string[] {
     ...e.leavingPartitions.flatMap((name) => setSchema(e.leaving.schema, name, PASSAGE)),
     ...rename(PASSAGE, e.leaving.name, e.leavingTo.name),
   ]);
-  const enter = exchanges.flatMap((e) => [
-    ...setSchema(e.entering.schema, e.entering.name, e.live.schema),
+  // Under a name that nobody has: of the one that it has beside, somebody may have a table there. The last name is given
+  // there, so that the server finds a free one for the type of its arrays, too.
+  const enter = exchanges.flatMap((e, i) => [
+    ...rename(e.entering.schema, e.entering.name, `${ENTERING}_${i}`),
+    ...setSchema(e.entering.schema, `${ENTERING}_${i}`, e.live.schema),
     ...e.enteringPartitions.flatMap((name) => setSchema(e.entering.schema, name, e.live.schema)),
-    ...rename(e.live.schema, e.entering.name, e.live.name),
+    ...rename(e.live.schema, `${ENTERING}_${i}`, e.live.name),
   ]);
   const settle = exchanges.flatMap((e) => [
     ...setSchema(PASSAGE, e.leavingTo.name, e.leavingTo.schema),

@@ -1,9 +1,11 @@
-import type { Client, Pool } from '../db/connect.ts';
+import type { Client, Pool, Queryable } from '../db/connect.ts';
 import { unmovableDependents } from '../db/describe-dependents.ts';
 import { displayName, type QualifiedName } from '../db/identifier.ts';
 import { TandemError } from '../engine/errors.ts';
 import type { StepContext } from '../engine/step.ts';
+import { namesTaken } from '../move/names-taken.ts';
 import { assertUnaltered, readReferences, TablesChanged } from '../move/references.ts';
+import type { TableMove } from '../move/table-move.ts';
 import { compareRows } from './verify-rows.ts';
 
 /** How often the swap is prepared anew because somebody altered the tables meanwhile. */
@@ -52,4 +54,13 @@ export async function assertMovable(pool: Pool, tables: readonly QualifiedName[]
       hint: 'Drop it, run the same command again, and create it again afterwards.',
     });
   }
+}
+
+/** @throws TD017 for names that the new tables bring with them, and that others have by now */
+export async function assertNamesFree(client: Queryable, moves: readonly TableMove[]): Promise<void> {
+  const taken = await namesTaken(client, moves, 'target');
+  if (taken.length === 0) return;
+  throw new TandemError('TD017', `The new tables would bring names that are taken: ${taken.join(', ')}.`, {
+    hint: 'Rename or drop what has them, and run the same command again.',
+  });
 }

@@ -20,7 +20,7 @@ import { assertStandBeside, besideSql, fillSql, standViewsBeside } from '../move
 import { cutoverSql, lockOrder, type SwapInput } from '../move/swap.ts';
 import type { ForeignKey, TableMove } from '../move/table-move.ts';
 import { assertNothingLate, recordCarried } from './carried.ts';
-import { assertMovable, withCurrentTables } from './current-tables.ts';
+import { assertMovable, assertNamesFree, withCurrentTables } from './current-tables.ts';
 import { catchUp } from './drain.ts';
 import { validateWithPartitions } from './foreign-keys.ts';
 
@@ -72,6 +72,7 @@ export function cutoverStep(input: {
       const { lockMs, attempts } = await withCurrentTables(context, async (assertCurrent) => {
         await assertSourcesUnaltered(context.pool, context.moves);
         await assertMovable(context.pool, sourcesOf(context.moves));
+        await assertNamesFree(context.pool, context.moves);
         await catchUp(context);
         await assertNothingLate(context, input.replaces);
         // Foreign keys and triggers may have been added since the run began, by this plan or by somebody else.

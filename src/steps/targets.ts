@@ -6,6 +6,7 @@ import { TandemError } from '../engine/errors.ts';
 import type { Step } from '../engine/step.ts';
 import type { TableMove } from '../move/table-move.ts';
 import { tryDependentsSql } from '../move/try-dependents.ts';
+import { assertNamesFree } from './current-tables.ts';
 
 /**
  * Creates the empty targets, without keys or indexes, with everything they carry over from their sources: what the new
@@ -16,6 +17,8 @@ export function targetsStep(input: {
   title: string;
   statements: (moves: readonly TableMove[], carry: (move: TableMove) => Promise<string[]>) => Promise<string[]>;
   carry: (client: Parameters<typeof relationExists>[0], move: TableMove) => Promise<string[]>;
+  /** What is built after the copy: in an instant here, so that its names are known. */
+  build: (move: TableMove) => string[];
   dropSql: (moves: readonly TableMove[]) => string[];
 }): Step {
   return {
@@ -40,6 +43,10 @@ export function targetsStep(input: {
         const partitioned: TableMove[] = [];
         for (const move of moves) if ((await leafPartitions(client, move.target)) !== null) partitioned.push(move);
         for (const sql of await tryDependentsSql(client, moves, partitioned)) await accepted(client, sql);
+        await client.query('SAVEPOINT names');
+        for (const sql of moves.flatMap(input.build)) await accepted(client, sql);
+        await assertNamesFree(client, moves);
+        await client.query('ROLLBACK TO SAVEPOINT names');
         return moves.map((move) => displayName(move.target)).join(', ');
       }),
     verify: async ({ pool, moves }) => {
