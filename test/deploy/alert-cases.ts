@@ -49,6 +49,9 @@ export const alertCases: readonly AlertCase[] = [
   ...twice('TandemStatisticsStale', '3h', (firing) => ({
     [`tandem_stats_snapshot_timestamp_seconds{${J}}`]: firing ? '0x180' : '0+60x180',
   })),
+  ...twice('TandemStatisticsDrifted', '20m', (firing) => ({
+    [`tandem_stats_drifted_sessions{${J}}`]: firing ? '0x10 3x20' : '3x10 0x20',
+  })),
   ...twice('TandemRefreshSlow', '2h', (firing) => ({
     ...took('tandem_stats_refresh_duration_seconds', J, `0+${firing ? 31 : 29}x120`, '0+1x120'),
     [`tandem_stats_refresh_interval_seconds{${J}}`]: '60x120',

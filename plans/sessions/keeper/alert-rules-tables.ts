@@ -49,6 +49,22 @@ export const tableRules: readonly AlertRule[] = [
     },
   },
   {
+    name: 'TandemStatisticsDrifted',
+    severity: 'warning',
+    holds: 0,
+    expr: 'max by (job) (tandem_stats_drifted_sessions) > 0',
+    summary: 'The last recount found {{ $value }} sessions with wrong figures, and put them right',
+    find: ({ driftedSessions }) =>
+      driftedSessions === 0
+        ? []
+        : [
+            {
+              label: '',
+              summary: `The last recount found ${driftedSessions.toLocaleString('en')} sessions with wrong figures, and put them right`,
+            },
+          ],
+  },
+  {
     name: 'TandemRefreshSlow',
     severity: 'warning',
     holds: 30 * MINUTE,

@@ -33,6 +33,8 @@ export interface KeeperFigures {
   /** How often it is looked at, by the policy. */
   readonly statsEverySeconds: number;
   readonly dirtySessions: number;
+  /** Whose figures the last recount found wrong, as far as the one that is under way has come, too. */
+  readonly driftedSessions: number;
   /** Of the text index; null where it cannot be told. */
   readonly pendingPages: number | null;
   readonly backups: BackupFigures;
@@ -81,8 +83,20 @@ export function createFigureReader(
 
 type Counts = Pick<
   KeeperFigures,
-  'now' | 'moved' | 'purgedRows' | 'holds' | 'statsAsOf' | 'statsEverySeconds' | 'firing' | 'waitingFor'
+  | 'now'
+  | 'moved'
+  | 'purgedRows'
+  | 'holds'
+  | 'statsAsOf'
+  | 'statsEverySeconds'
+  | 'driftedSessions'
+  | 'firing'
+  | 'waitingFor'
 >;
+
+/** Until the next recount has ended, what the last one found is the news. */
+const DRIFTED = `(SELECT coalesce(max(drifted), 0)::float8 FROM keeper.stats_recounts
+  WHERE id >= (SELECT max(id) FROM keeper.stats_recounts WHERE ended_at IS NOT NULL) OR ended_at IS NULL)`;
 
 async function readCounts(client: Queryable): Promise<Counts> {
   const { rows } = await client.query<
@@ -91,6 +105,7 @@ async function readCounts(client: Queryable): Promise<Counts> {
     `SELECT now(), r.*, p.*, a.*, (SELECT count(*) FROM keeper.session_holds)::float8 AS holds,
             (SELECT max(started_at) FROM keeper.stats_refreshes WHERE error IS NULL AND ended_at IS NOT NULL) AS stats_as_of,
             (SELECT extract(epoch FROM refresh_every)::float8 FROM keeper.stats_policy) AS stats_every,
+            ${DRIFTED} AS drifted,
             (SELECT waiting_for FROM keeper.control) AS waiting_for
        FROM (SELECT coalesce(sum(archived), 0)::float8 AS archived, coalesce(sum(deleted), 0)::float8 AS deleted,
                     coalesce(sum(purged), 0)::float8 AS purged FROM keeper.archive_runs) r,
@@ -110,6 +125,7 @@ async function readCounts(client: Queryable): Promise<Counts> {
     waitingFor: row?.waiting_for ?? null,
     statsAsOf: row?.stats_as_of ?? null,
     statsEverySeconds: count('stats_every'),
+    driftedSessions: count('drifted'),
     firing: { warning: count('warning'), critical: count('critical') },
   };
 }

@@ -48,6 +48,7 @@ const rows: Readonly<Record<string, readonly Panel[]>> = {
       interval: `max(tandem_stats_refresh_interval_seconds{${J}})`,
     }),
     graph('Sessions not counted in yet', 'none', { dirty: `max(tandem_stats_dirty_sessions{${J}})` }),
+    graph('Sessions that had drifted', 'none', { drifted: `max(tandem_stats_drifted_sessions{${J}})` }),
   ],
   Search: [
     graph('Duration of the probe, 95 %', 's', {

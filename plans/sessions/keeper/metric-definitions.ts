@@ -87,6 +87,12 @@ export const sessionsMetricDefinitions = {
     help: 'Sessions whose changes are not in session_stats yet',
     of: 'database',
   },
+  drifted: {
+    type: 'gauge',
+    name: 'tandem_stats_drifted_sessions',
+    help: 'Sessions whose figures the last recount found wrong, and put right',
+    of: 'database',
+  },
   probe: {
     type: 'histogram',
     name: 'tandem_search_probe_duration_seconds',

@@ -56,6 +56,7 @@ function showKeeper(set: SessionsMetricSet, keeper: KeeperFigures): void {
   set.statsSnapshot.set(seconds(keeper.statsAsOf));
   set.statsInterval.set(keeper.statsEverySeconds);
   set.dirty.set(keeper.dirtySessions);
+  set.drifted.set(keeper.driftedSessions);
   set.pendingPages.set(keeper.pendingPages ?? Number.NaN);
   set.backupSuccess.set(seconds(keeper.backups.lastSuccess));
   set.backupFailure.set(seconds(keeper.backups.lastFailure));

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { sessionsConfigSchema } from '../../../../plans/sessions/config.ts';
+import { createFigureReader } from '../../../../plans/sessions/keeper/figures.ts';
 import { installKeeper } from '../../../../plans/sessions/keeper/install.ts';
 import { recountStats } from '../../../../plans/sessions/keeper/recount.ts';
 import { refreshStats } from '../../../../plans/sessions/keeper/refresh.ts';
@@ -27,12 +29,21 @@ async function drift(): Promise<void> {
 test('drift is found, put right, counted, noted and shown by the next refresh', async () => {
   await installKeeper(database.pool, names);
   const refresh = () => refreshStats({ pool: database.pool, names });
+  const figures = createFigureReader(database.pool, names, sessionsConfigSchema.parse({}).monitoring.partitionLimits);
+  expect((await figures.read()).keeper?.driftedSessions).toBe(0);
   await refresh();
   await drift();
   const [, task] = statsTasks(database.pool, names, { recountEveryMs: 1 });
   const did = await task?.run({ signal: never(), fence: async () => undefined });
   expect(did).toBe('30 sessions counted anew, 2 had drifted and were put right');
   expect(await notes()).toEqual([{ sessions: 30, drifted: 2, ended: true }]);
+  const told = async () => (await figures.read()).keeper?.driftedSessions;
+  expect(await told()).toBe(2);
+  await query('SELECT FROM keeper.recount_batch(20, true)');
+  // The one that is under way has found none so far.
+  expect(await told()).toBe(2);
+  await query('SELECT FROM keeper.recount_batch(20)');
+  expect(await told()).toBe(0);
   await expectFolded(database.pool);
   expect(await refresh()).toMatchObject({ mode: 'concurrent' });
   const { rows } = await query("SELECT messages::int FROM public.session_stats WHERE status <> 'archived'");
