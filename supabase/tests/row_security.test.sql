@@ -4,12 +4,20 @@
 
 begin;
 create extension if not exists pgtap;
+-- Wherever it stands: on Supabase that is schema extensions.
+do $do$
+begin
+  perform set_config('search_path', format('public, %I', n.nspname), true)
+     from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'pgtap';
+end
+$do$;
 select plan(51);
 
+-- Null: claims that say nobody.
 create function pg_temp.claim(sub text) returns void
 language sql
 as $function$
-  select set_config('request.jwt.claims', json_build_object('sub', sub)::text, true), set_config('request.jwt.claim.sub', sub, true)
+  select set_config('request.jwt.claims', json_strip_nulls(json_build_object('sub', sub))::text, true), set_config('request.jwt.claim.sub', sub, true)
 $function$;
 
 create function pg_temp.sign_in(id uuid) returns void
@@ -80,7 +88,7 @@ select throws_ok($$ select from private.session_keys $$, '42501', null, 'private
 
 -- Signed in as nobody, or as something that is no user.
 
-select pg_temp.claim('');
+select pg_temp.claim(null);
 
 select is_empty($$ select from public.sessions $$, 'without a subject there is no row of sessions');
 select is_empty($$ select from public.messages $$, 'without a subject there is no row of messages');
@@ -92,7 +100,7 @@ select throws_ok($$ select from public.sessions $$, '22P02', null, 'a subject th
 -- Not signed in.
 
 reset role;
-select pg_temp.claim('');
+select pg_temp.claim(null);
 set local role anon;
 
 select throws_ok($$ select from public.sessions $$, '42501', null, 'sessions is closed to anon');

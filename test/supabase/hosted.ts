@@ -4,6 +4,7 @@ import { urlAs, useRoles } from '../engine/roles.ts';
 import { renderedTemplate, runMigrationFiles } from '../plans/sessions/fixtures.ts';
 import { type Setup, type TestDatabase, useDatabase } from '../support/database.ts';
 import { withClient } from '../support/template.ts';
+import { supabasesUid } from './auth-uid.ts';
 
 /** A database as a hosted project's is before the application has made anything. */
 export interface Hosted {
@@ -31,6 +32,7 @@ export function useHosted(setup: Setup = emptyProject): Hosted {
       admin.query(`
         ALTER DATABASE ${quoteIdent(new URL(database.url).pathname.slice(1))} OWNER TO ${owner};
         GRANT anon, authenticated, service_role TO ${owner};
+        ${supabasesUid};
         ALTER SCHEMA auth OWNER TO ${authAdmin}; ALTER TABLE auth.users OWNER TO ${authAdmin}; ALTER FUNCTION auth.uid() OWNER TO ${authAdmin};
         GRANT USAGE ON SCHEMA auth TO ${owner}; GRANT ALL ON auth.users TO ${owner}; GRANT EXECUTE ON FUNCTION auth.uid() TO ${owner};
         CREATE SCHEMA extensions AUTHORIZATION ${owner}; GRANT USAGE ON SCHEMA extensions TO anon, authenticated, service_role;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, inject, test } from 'vitest';
 import { packageRoot } from '../../../src/db/sql-file.ts';
+import { supabasesUid } from '../../supabase/auth-uid.ts';
 import { useDatabase } from '../../support/database.ts';
 import { psqlPath } from '../../support/sql-file.ts';
 import { count, migrated } from './fixtures.ts';
@@ -40,6 +41,19 @@ test.skipIf(missing.length > 0)('the pgTAP files pass with pg_prove, and leave n
   expect(await count(client, 'auth.users')).toBe(0);
   expect(await count(client, 'pg_class')).toBe(before);
 });
+
+test.skipIf(missing.length > 0)(
+  'they pass as on Supabase: pgTAP in a schema of its own, and its auth.uid()',
+  async () => {
+    const client = await database.connect();
+    await client.query(supabasesUid);
+    await client.query(`CREATE SCHEMA extensions; GRANT USAGE ON SCHEMA extensions TO authenticated, anon, service_role;
+    CREATE EXTENSION pgtap SCHEMA extensions;
+    DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = nowhere', current_database()); END $$`);
+    const { stdout, stderr } = await prove(files);
+    expect(`${stdout}${stderr}`).toMatch(/^All tests successful\.$/m);
+  },
+);
 
 test.skipIf(missing.length > 0)('they fail where a policy is gone', async () => {
   const client = await database.connect();

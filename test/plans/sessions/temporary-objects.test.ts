@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { expect, test } from 'vitest';
+import { supabasesUid } from '../../supabase/auth-uid.ts';
 import { useDatabase } from '../../support/database.ts';
 import { insertFeedback, insertMessage, insertSession, insertUser, migrated } from './fixtures.ts';
 import { contentsFound, say } from './searching.ts';
@@ -24,11 +25,6 @@ async function coverTypes(client: pg.ClientBase): Promise<void> {
   expect(rows.length).toBeGreaterThan(40);
   for (const { sql } of rows) await client.query(sql);
 }
-
-/** As it stands on Supabase: without a search_path of its own, so that of its caller decides. */
-const supabasesUid = `CREATE OR REPLACE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$
-  SELECT coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
-                  (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid $$`;
 
 test.each([
   ['the stand-in’s', 'SELECT'],
