@@ -29,10 +29,11 @@ const PREFIX = 'tandem-';
 
 /** What there is to run, by the procedures that this database has. */
 async function wantedJobs(kept: Queryable): Promise<WantedJob[]> {
-  const { rows } = await kept.query<{ archive: boolean; refresh: boolean; words: boolean }>(
+  const { rows } = await kept.query<{ archive: boolean; refresh: boolean; words: boolean; samples: boolean }>(
     `SELECT pg_catalog.to_regprocedure('keeper.archive()') IS NOT NULL AS archive,
             pg_catalog.to_regprocedure('keeper.refresh_stats(boolean)') IS NOT NULL AS refresh,
-            pg_catalog.to_regprocedure('private.refresh_search_words(timestamp with time zone)') IS NOT NULL AS words`,
+            pg_catalog.to_regprocedure('private.refresh_search_words(timestamp with time zone)') IS NOT NULL AS words,
+            pg_catalog.to_regprocedure('keeper.take_samples()') IS NOT NULL AS samples`,
   );
   const has = rows[0];
   return [
@@ -46,6 +47,15 @@ async function wantedJobs(kept: Queryable): Promise<WantedJob[]> {
             // Each run looks back over two, so that none falls between.
             command:
               "SELECT private.refresh_search_words(pg_catalog.now() - interval '2 hours') WHERE keeper.led_by() IS NULL",
+          },
+        ]
+      : []),
+    ...(has?.samples
+      ? [
+          {
+            name: 'samples',
+            schedule: '* * * * *',
+            command: 'SELECT keeper.take_samples() WHERE keeper.led_by() IS NULL',
           },
         ]
       : []),
@@ -102,6 +112,8 @@ export async function scheduleJobs(
     }
     for (const job of existing.filter(({ name }) => !result.some((r) => r.name === name))) {
       await cron.query('SELECT cron.unschedule($1::bigint)', [job.id]);
+      // What it ran stays noted otherwise, for nobody to remove any more.
+      await cron.query('DELETE FROM cron.job_run_details WHERE jobid = $1::bigint', [job.id]);
       result.push({
         name: job.name,
         schedule: job.schedule,

@@ -15,6 +15,7 @@ const FILES = [
   'keeper-archive-job',
   'keeper-stats',
   'keeper-monitoring',
+  'keeper-samples',
 ];
 
 /**

@@ -7,13 +7,11 @@ import { readHistory } from './alert-figures.ts';
 import { findAlerts } from './alert-rules.ts';
 import { backupTask } from './backup-task.ts';
 import { drillTask } from './drill-task.ts';
-import { countDirty, createFigureReader } from './figures.ts';
+import { createFigureReader } from './figures.ts';
 import type { BackupSettings, MonitoringSettings } from './monitoring-config.ts';
 import { notifyWebhook, type Webhook } from './notify.ts';
-import { partitionSizes } from './partitions.ts';
 import { recordAlerts } from './record-alerts.ts';
-import { lastRefreshSeconds } from './refresh-durations.ts';
-import { type Sample, thinSamples, writeSamples } from './samples.ts';
+import { type Sample, sampleFigures, thinSamples, writeSamples } from './samples.ts';
 import { type Probe, probeSearch } from './search-probe.ts';
 
 const ALERTS_EVERY_MS = 30_000;
@@ -57,10 +55,10 @@ function samplesTask(options: MonitoringOptions): Task {
         if (probe.error !== null)
           log({ event: 'error', task: 'samples', language: probe.language, message: probe.error.message });
       }
-      const samples = [...(await takeSamples(options)), ...probes.flatMap(probeSamples)];
       await inTransaction(pool, async (client) => {
         await fence(client);
-        await writeSamples(client, samples);
+        await sampleFigures(client);
+        await writeSamples(client, probes.flatMap(probeSamples));
         if (performance.now() - thinnedAt < THIN_EVERY_MS) return;
         await thinSamples(client);
         thinnedAt = performance.now();
@@ -69,19 +67,6 @@ function samplesTask(options: MonitoringOptions): Task {
       return null;
     },
   };
-}
-
-async function takeSamples({ pool, names, monitoring }: MonitoringOptions): Promise<Sample[]> {
-  const partitions = await partitionSizes(pool, names, monitoring.partitionLimits);
-  const refresh = await lastRefreshSeconds(pool);
-  return [
-    ...partitions.flatMap(({ status, bytes, rows }): Sample[] => [
-      { series: 'partition_bytes', label: status, value: bytes },
-      ...(rows === null ? [] : [{ series: 'partition_rows', label: status, value: rows } as const]),
-    ]),
-    ...(refresh === null ? [] : [{ series: 'stats_refresh_seconds', label: '', value: refresh } as const]),
-    { series: 'dirty_sessions', label: '', value: await countDirty(pool) },
-  ];
 }
 
 function probeSamples({ language, seconds, error }: Probe): Sample[] {

@@ -22,12 +22,3 @@ export function createRefreshReader(client: Queryable): RefreshReader {
     },
   };
 }
-
-/** Seconds that the last refresh took that was not skipped; null where there was none. */
-export async function lastRefreshSeconds(client: Queryable): Promise<number | null> {
-  const { rows } = await client.query<{ took: number }>(
-    `SELECT extract(epoch FROM ended_at - started_at)::float8 AS took FROM keeper.stats_refreshes
-      WHERE mode <> 'skipped' AND error IS NULL AND ended_at IS NOT NULL ORDER BY id DESC LIMIT 1`,
-  );
-  return rows[0]?.took ?? null;
-}

@@ -49,15 +49,12 @@ export async function writeSamples(client: Queryable, samples: readonly Sample[]
   );
 }
 
+/** Notes sizes, what waits to be folded, and what the last refresh took. */
+export async function sampleFigures(client: Queryable): Promise<void> {
+  await client.query('SELECT keeper.sample_figures()');
+}
+
 /** Keeps one sample an hour of what is older than a day, and nothing of what is older than 30 days. */
-export async function thinSamples(client: Queryable): Promise<number> {
-  const { rowCount } = await client.query(
-    `DELETE FROM keeper.samples s
-      WHERE s.taken_at < now() - interval '30 days'
-         OR s.taken_at < now() - interval '1 day' AND EXISTS (
-              SELECT FROM keeper.samples earlier
-               WHERE earlier.series = s.series AND earlier.label = s.label
-                 AND earlier.taken_at >= date_trunc('hour', s.taken_at) AND earlier.taken_at < s.taken_at)`,
-  );
-  return rowCount ?? 0;
+export async function thinSamples(client: Queryable): Promise<void> {
+  await client.query('SELECT keeper.thin_samples()');
 }

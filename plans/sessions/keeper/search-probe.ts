@@ -10,12 +10,15 @@ export interface Probe {
   readonly error: Error | null;
 }
 
-/** A common word of a lesson in each language, with an ending that its stemmer takes off. */
+/**
+ * A common word of a lesson in each language, with an ending that its stemmer takes off, and in letters that every encoding
+ * has; `keeper.take_samples()` asks for the same.
+ */
 const CANARIES: Readonly<Record<Probe['language'], string>> = {
   en: 'lessons',
   es: 'lecciones',
-  fr: 'leçons',
-  de: 'Übungen',
+  fr: 'exercices',
+  de: 'Lektionen',
 };
 /** A probe that takes longer has failed. */
 const TIMEOUT_MS = 10_000;

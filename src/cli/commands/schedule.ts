@@ -18,10 +18,10 @@ export function scheduleCommand(program: Command, run: RunCommand): void {
   const command = withPlanOptions(program.command('schedule'))
     .summary('let the database keep itself')
     .description(
-      'Have the extension pg_cron run what `tandem serve` does to the tables: archiving, the refresh of session_stats, the words of the search. Run again, it changes nothing. Where a `tandem serve` is at work, the archiving leaves the work to it.',
+      'Have the extension pg_cron run what `tandem serve` does to the tables: archiving, the refresh of session_stats, the words of the search, figures over time. What needs a process, it leaves to `tandem serve`: alerts, backups and drills, files of purged sessions, retired tables while a migration bakes. Run again, it changes nothing. Where a `tandem serve` is at work, the archiving leaves the work to it.',
     )
     .option('--pg-cron', 'by jobs of pg_cron, named tandem-…')
-    .option('--remove', 'take the jobs away')
+    .option('--remove', 'take the jobs away, and what pg_cron noted of their runs')
     .option('--json', 'one document');
   withExamples(command, [['tandem schedule --pg-cron'], ['tandem schedule --pg-cron --remove']]).action(
     (options: Options) =>
@@ -38,6 +38,10 @@ export function scheduleCommand(program: Command, run: RunCommand): void {
             for (const job of jobs) terminal.line(renderJob(job));
             if (jobs.length === 0) terminal.line('There is no job of Tandem.');
           }
+          if (!options.json && jobs.length > 0 && !options.remove)
+            terminal.line(
+              pc.dim('Alerts, backups, drills and /metrics are for `tandem serve`: no job of the database does them.'),
+            );
           const { archiveDirectory, purgeAfterDays } = await readPolicy(pool);
           if (!options.json && !options.remove && archiveDirectory !== null && purgeAfterDays !== null)
             terminal.line(

@@ -73,7 +73,7 @@ describe.skipIf(!isInstalled)('pg_cron', () => {
   });
 
   test('jobs are created once, and mended where they differ; what somebody switched off stays off', async () => {
-    const all = ['tandem-archive', 'tandem-refresh-stats', 'tandem-search-words', 'tandem-history'];
+    const all = ['tandem-archive', 'tandem-refresh-stats', 'tandem-search-words', 'tandem-samples', 'tandem-history'];
     expect(await jobs('app')).toEqual(Object.fromEntries(all.map((name) => [name, 'created'])));
     expect(await jobs('app')).toEqual(Object.fromEntries(all.map((name) => [name, 'unchanged'])));
     await query(`
@@ -96,7 +96,7 @@ describe.skipIf(!isInstalled)('pg_cron', () => {
     // @reboot: when the server starts, and not at the next full minute.
     await query("UPDATE cron.job SET schedule = '@reboot'");
     await server.restart('fast');
-    for (let done = 0; done < 4; await wait(100)) {
+    for (let done = 0; done < 5; await wait(100)) {
       const rows = await query(
         "SELECT DISTINCT jobid FROM cron.job_run_details WHERE status IN ('succeeded', 'failed')",
       );
@@ -107,7 +107,7 @@ describe.skipIf(!isInstalled)('pg_cron', () => {
         'SELECT DISTINCT j.jobid, j.jobname, d.status FROM cron.job_run_details d JOIN cron.job j USING (jobid) WHERE d.end_time IS NOT NULL ORDER BY 1',
       ),
     ).toEqual(
-      ['archive', 'refresh-stats', 'search-words', 'history'].map((name) => ({
+      ['archive', 'refresh-stats', 'search-words', 'samples', 'history'].map((name) => ({
         jobid: expect.any(String),
         jobname: `tandem-${name}`,
         status: 'succeeded',
@@ -116,6 +116,11 @@ describe.skipIf(!isInstalled)('pg_cron', () => {
     expect(
       await query('SELECT archived::int, error, note, ended_at IS NOT NULL AS ended FROM keeper.archive_runs'),
     ).toEqual([{ archived: 6, error: null, note: null, ended: true }]);
+    expect(
+      await query("SELECT DISTINCT series FROM keeper.samples WHERE series <> 'partition_rows' ORDER BY 1"),
+    ).toMatchObject(
+      ['dirty_sessions', 'partition_bytes', 'search_failed', 'search_seconds'].map((series) => ({ series })),
+    );
     expect(await query("SELECT count(*)::int AS n FROM public.session_stats WHERE status = 'archived'")).toEqual([
       { n: 1 },
     ]);
@@ -128,7 +133,7 @@ describe.skipIf(!isInstalled)('pg_cron', () => {
     try {
       expect(await found()).toMatchObject({
         keeper: 'ok: jobs of pg_cron are at work',
-        schedule: 'ok: 4 jobs of pg_cron',
+        schedule: 'ok: 5 jobs of pg_cron',
       });
       await query(
         "UPDATE cron.job_run_details SET status = 'failed', return_message = 'no luck' WHERE command LIKE 'CALL keeper.archive%'",
@@ -144,17 +149,25 @@ describe.skipIf(!isInstalled)('pg_cron', () => {
       'tandem-archive-second': 'created',
       'tandem-refresh-stats-second': 'created',
       'tandem-search-words-second': 'created',
+      'tandem-samples-second': 'created',
     });
     expect(await query("SELECT DISTINCT database FROM cron.job WHERE jobname LIKE '%-second'")).toEqual([
       { database: 'second' },
     ]);
-    expect(Object.values(await jobs('second', '--remove'))).toEqual(['removed', 'removed', 'removed']);
-    expect(await query('SELECT FROM cron.job')).toHaveLength(4);
+    expect(Object.values(await jobs('second', '--remove'))).toEqual(Array(4).fill('removed'));
+    expect(await query('SELECT FROM cron.job')).toHaveLength(5);
   });
 
   test('and removed', async () => {
-    expect(Object.values(await jobs('app', '--remove'))).toEqual(['removed', 'removed', 'removed', 'removed']);
+    await query(`
+      INSERT INTO cron.job_run_details (jobid, runid, command) VALUES (1000000, 1000000, 'of somebody else');
+      UPDATE cron.job SET active = false`);
+    expect((await on('app', 'schedule', '--pg-cron')).stdout).toContain(
+      'Alerts, backups, drills and /metrics are for `tandem serve`',
+    );
+    expect(Object.values(await jobs('app', '--remove'))).toEqual(Array(5).fill('removed'));
     expect(await query('SELECT FROM cron.job')).toEqual([]);
+    expect(await query('SELECT command FROM cron.job_run_details')).toEqual([{ command: 'of somebody else' }]);
     expect((await on('app', 'schedule', '--pg-cron', '--remove')).stdout).toBe('There is no job of Tandem.\n');
   });
 });

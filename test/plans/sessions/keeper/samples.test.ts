@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
+import { sessionsConfigSchema } from '../../../../plans/sessions/config.ts';
 import { installKeeper } from '../../../../plans/sessions/keeper/install.ts';
+import { monitoringTasks } from '../../../../plans/sessions/keeper/monitoring-tasks.ts';
+import { refreshStats } from '../../../../plans/sessions/keeper/refresh.ts';
 import { readSamples, thinSamples, writeSamples } from '../../../../plans/sessions/keeper/samples.ts';
 import { useDatabase } from '../../../support/database.ts';
-import { idleSessions, names } from './keeping.ts';
+import { idleSessions, names, never } from './keeping.ts';
 
 const database = useDatabase(idleSessions);
 
@@ -36,4 +39,34 @@ test('after a day one sample an hour is left, after 30 days none', async () => {
             FROM keeper.samples) s`);
   expect(rows[0]).toMatchObject({ old: 0, day_before: 1, today: 6 });
   expect(rows[0].hours).toBeGreaterThanOrEqual(30 * 24);
+});
+
+test('the database takes the same samples by itself that `tandem serve` takes; a probe that fails is one', async () => {
+  const { pool, url } = database;
+  await installKeeper(pool, names);
+  await pool.query('ANALYZE public.sessions');
+  await refreshStats({ pool, names, force: true });
+  const taken = async () => {
+    const { rows } = await pool.query(
+      `DELETE FROM keeper.samples RETURNING series, label, CASE WHEN series <> 'search_seconds' THEN value END AS value`,
+    );
+    return rows.toSorted((a, b) => `${a.series} ${a.label}`.localeCompare(`${b.series} ${b.label}`));
+  };
+  const { monitoring } = sessionsConfigSchema.parse({});
+  const [task] = monitoringTasks({
+    ...{ pool, names, monitoring, backups: null, webhook: null, databaseUrl: url },
+    ...{ log: () => undefined, onProbe: () => undefined },
+  });
+  await task?.run({ signal: never(), fence: async () => undefined });
+  const served = await taken();
+  expect(served).toHaveLength(3 + 3 + 4 + 4 + 1 + 1);
+  await pool.query('SELECT keeper.take_samples()');
+  expect(await taken()).toEqual(served);
+
+  await pool.query('ALTER FUNCTION public.search_messages RENAME TO elsewhere');
+  await pool.query('SELECT keeper.take_samples()');
+  const failed = await taken();
+  expect(
+    failed.filter(({ series }) => series.startsWith('search')).map(({ series, value }) => [series, value]),
+  ).toEqual(Array(4).fill(['search_failed', 1]));
 });
