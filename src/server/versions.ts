@@ -12,7 +12,8 @@ const VERSIONS = {
   holds: { table: 'archive_policy', sql: "(SELECT concat(count(*), ' ', max(placed_at)) FROM keeper.session_holds)" },
   statistics: {
     table: 'stats_refreshes',
-    sql: "(SELECT concat(id, ' ', ended_at) FROM keeper.stats_refreshes ORDER BY id DESC LIMIT 1)",
+    sql: `concat((SELECT concat(id, ' ', ended_at) FROM keeper.stats_refreshes ORDER BY id DESC LIMIT 1),
+            (SELECT concat(' ', id, ' ', ended_at) FROM keeper.stats_recounts ORDER BY id DESC LIMIT 1))`,
   },
   alerts: {
     table: 'alerts',

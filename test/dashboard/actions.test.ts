@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { archiveDue } from '../../plans/sessions/keeper/archive.ts';
+import { recountStats } from '../../plans/sessions/keeper/recount.ts';
 import { idOf, names, never, statuses } from '../plans/sessions/keeper/keeping.ts';
 import { useDatabase } from '../support/database.ts';
 import { chromiumPath, type Opened, useBrowser, violations } from './browser.ts';
@@ -161,6 +162,27 @@ describe.skipIf(!chromiumPath)('actions', () => {
     await page.getByLabel('As the user').fill(user.replace(/a$/, 'b'));
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByText(/^0 messages in /).waitFor();
+  });
+
+  test('figures that no trigger saw change are found, and those of a recount are told', async () => {
+    await recountStats({ pool: database.pool, force: true });
+    const page = await open('/statistics');
+    await page.getByText(/^The last recount ended .*: of 30 sessions, all figures were right\.$/).waitFor();
+    await page.getByRole('button', { name: 'Compare now' }).click();
+    await page.getByText('Of 30 sessions, every figure is what the rows give.').waitFor();
+    await database.pool.query(`ALTER TABLE public.messages DISABLE TRIGGER session_changes_delete;
+      DELETE FROM public.messages WHERE session_id = '${session}' AND sequence_number = 2;
+      DELETE FROM public.messages WHERE session_id = '${idOf('deleted', 1)}';
+      ALTER TABLE public.messages ENABLE ALWAYS TRIGGER session_changes_delete`);
+    await page.getByRole('button', { name: 'Compare now' }).click();
+    await page.getByText('Of 30 sessions, 2 have other figures than the rows give.').waitFor();
+    const rows = page.getByRole('region', { name: 'Figures that differ' }).getByRole('row');
+    expect(await rows.getByText('messages').first().textContent()).toBe('messages');
+    expect((await rows.allTextContents()).slice(1)).toContain(`${session}messages32`);
+    expect((await rows.allTextContents()).slice(1)).toContain(`${idOf('deleted', 1)}messages1–`);
+    expect(await violations(page)).toEqual([]);
+    await recountStats({ pool: database.pool, force: true });
+    await page.getByText('of 30 sessions, 2 had wrong figures, which were put right', { exact: false }).waitFor();
   });
 
   test('sessions are browsed page by page, and opened', async () => {

@@ -112,6 +112,10 @@ test('where it only reads, the server refuses every change, and so does the data
   await expect(Object(pool).query('DELETE FROM keeper.samples')).rejects.toMatchObject({ code: '25006' });
 });
 
+/** Those of this database that wait for a lock. */
+const WAITING =
+  'SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT l.granted AND d.datname = current_database()';
+
 test('two queries are tried at once, and a third one does not wait for a connection', async () => {
   const url = await serve();
   const attempt = () =>
@@ -123,14 +127,29 @@ test('two queries are tried at once, and a third one does not wait for a connect
   const client = await database.connect();
   await client.query('BEGIN; LOCK TABLE public.messages');
   const first = [attempt(), attempt()];
-  const waiting =
-    'SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())';
-  await expect.poll(async () => (await database.pool.query(waiting)).rowCount).toBe(2);
+  await expect.poll(async () => (await database.pool.query(WAITING)).rowCount).toBe(2);
   const refused = await attempt();
   expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'TD026' }]);
   await client.query('ROLLBACK');
   expect((await Promise.all(first)).map(({ status }) => status)).toEqual([200, 200]);
   expect((await attempt()).status).toBe(200);
+});
+
+test('figures are compared by one at a time, and by nobody once whoever asked has gone', async () => {
+  const url = await serve({ readOnly: true });
+  const client = await database.connect();
+  await client.query('BEGIN; LOCK TABLE public.messages');
+  const gone = new AbortController();
+  const first = fetch(`${url}/api/statistics/comparison`, { signal: gone.signal });
+  await expect.poll(async () => (await database.pool.query(WAITING)).rowCount).toBe(1);
+  const refused = await fetch(`${url}/api/statistics/comparison`);
+  expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'TD026' }]);
+  gone.abort();
+  await expect(first).rejects.toThrow();
+  await expect.poll(async () => (await database.pool.query(WAITING)).rowCount).toBe(0);
+  await client.query('ROLLBACK');
+  const compared = await fetch(`${url}/api/statistics/comparison`);
+  expect(await compared.json()).toEqual({ sessions: 30, drifted: 0, differences: [] });
 });
 
 describe('where the keeper has not worked yet', () => {

@@ -42,9 +42,10 @@ export function BackupsPage() {
                     <p class="quiet">
                       {backup.directory} on {backup.host}
                     </p>
-                    {backup.ended_at !== null && backup.error === null && backup.removed_at === null && (
-                      <ManifestView id={backup.id} />
-                    )}
+                    {backup.ended_at !== null &&
+                      backup.error === null &&
+                      backup.removed_at === null &&
+                      backup.host === value.here && <ManifestView id={backup.id} />}
                   </li>
                 ))}
               </ul>

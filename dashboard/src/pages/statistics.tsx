@@ -2,6 +2,7 @@ import { useMemo, useState } from 'preact/hooks';
 import { answered, api } from '../api.ts';
 import { ago, count, duration, moment, plural } from '../format.ts';
 import { Chart, type Line } from '../parts/chart.tsx';
+import { Drift } from '../parts/drift.tsx';
 import { NotYet, ProblemNote } from '../parts/problem.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { SpanChoice } from '../parts/span.tsx';
@@ -41,6 +42,7 @@ export function StatisticsPage() {
             lines={lines}
             format={duration}
           />
+          <Drift recounts={value.recounts} />
           <h2>The last refreshes</h2>
           <Scroll label="The last refreshes">
             <table>

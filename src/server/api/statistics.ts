@@ -1,6 +1,9 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { compareFigures, listRecounts } from '../../../plans/sessions/keeper/drift.ts';
 import type { Queryable } from '../../db/connect.ts';
+import { TandemError } from '../../engine/errors.ts';
+import { atMost } from '../at-most.ts';
 import type { Dashboard } from '../context.ts';
 import { hasTable } from '../installed.ts';
 import type { Signed } from '../sign-in.ts';
@@ -26,11 +29,13 @@ const summary = z.object({
 
 const SHOWN = 50;
 const MOST_POINTS = 500;
+const RECOUNTS_SHOWN = 10;
 
 export function statisticsRoutes({ pool }: Dashboard) {
-  return new Hono<Signed>().get('/', since, async (context) => {
+  const comparing = atMost(1, 'The figures are being compared already.');
+  const app = new Hono<Signed>().get('/', since, async (context) => {
     if (!(await hasTable(pool, 'stats_refreshes')))
-      return context.json({ summary: null, refreshes: [], durations: [] });
+      return context.json({ summary: null, refreshes: [], durations: [], recounts: [] });
     const from = hours(context.req.valid('query'));
     const counted = await pool.query(
       `SELECT (SELECT max(started_at) FROM keeper.stats_refreshes WHERE error IS NULL AND ended_at IS NOT NULL) AS as_of,
@@ -44,11 +49,18 @@ export function statisticsRoutes({ pool }: Dashboard) {
     return context.json({
       summary: summary.parse(counted.rows[0]),
       refreshes: await listRefreshes(pool, SHOWN, null, false),
+      recounts: await listRecounts(pool, RECOUNTS_SHOWN),
       durations: durations.reverse().map(({ started_at, ended_at }) => ({
         at: started_at,
         seconds: ((ended_at?.getTime() ?? started_at.getTime()) - started_at.getTime()) / 1000,
       })),
     });
+  });
+  // It changes nothing, but it reads every message: whoever goes away meanwhile wants it no more.
+  return app.get('/comparison', async (context) => {
+    if (!(await hasTable(pool, 'stats_refreshes')))
+      throw new TandemError('TD012', 'There are no statistics yet.', { hint: 'They are there from the cutover on.' });
+    return context.json(await comparing(() => compareFigures(pool, context.req.raw.signal)));
   });
 }
 
