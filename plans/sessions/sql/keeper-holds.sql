@@ -47,6 +47,13 @@ begin
   if not keeper.holds_count() then
     return;
   end if;
+  -- Why is for those who may read the holds, and not for the user whose session it is. As whom the caller acts, one cannot
+  -- see from here but by the setting: this runs as the owner.
+  if not has_table_privilege(
+    case current_setting('role') when 'none' then session_user::text else current_setting('role') end, 'keeper.session_holds', 'select'
+  ) then
+    raise exception using errcode = 'restrict_violation', message = format('Session %s is held.', session_id);
+  end if;
   raise exception using
     errcode = 'restrict_violation',
     message = format('Session %s is held: %s', session_id, reason),

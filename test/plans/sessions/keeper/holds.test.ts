@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { listHolds, placeHold, releaseHold } from '../../../../plans/sessions/keeper/holds.ts';
 import { installKeeper } from '../../../../plans/sessions/keeper/install.ts';
 import { useDatabase } from '../../../support/database.ts';
-import { refusal } from '../fixtures.ts';
+import { asRole, only, refusal } from '../fixtures.ts';
 import { idleSessions, idOf, names, run, statusOf, untilWaitsFor } from './keeping.ts';
 
 const database = useDatabase(idleSessions);
@@ -37,6 +37,32 @@ describe('a held session', () => {
       hint: `\`tandem release ${held}\` ends the hold.`,
     });
     expect(await statusOf(database.pool, held)).toBe('deleted');
+  });
+
+  test('tells the user whose it is that it is held, and not why', async () => {
+    await hold();
+    const client = await database.connect();
+    const { rows } = await client.query<{ user_id: string }>('SELECT user_id FROM public.sessions WHERE id = $1', [
+      held,
+    ]);
+    const message = '(SELECT id FROM public.messages WHERE session_id = $1 LIMIT 1)';
+    for (const sql of [
+      'DELETE FROM public.sessions WHERE id = $1',
+      `DELETE FROM public.messages WHERE id = ${message}`,
+      `UPDATE public.messages SET content = 'Never said' WHERE id = ${message}`,
+      `DELETE FROM public.message_feedback WHERE message_id = ${message}`,
+    ]) {
+      const attempt = asRole(client, 'authenticated', { setting: 'json', sub: only(rows).user_id }, () =>
+        client.query(sql, [held]),
+      );
+      const error: unknown = await attempt.catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        code: '23001',
+        message: `Session ${held} is held.`,
+        detail: undefined,
+        hint: undefined,
+      });
+    }
   });
 
   test('survives TRUNCATE, and a writer that fires no ordinary triggers', async () => {
