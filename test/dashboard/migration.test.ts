@@ -1,5 +1,10 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
+import { sessionsConfigSchema } from '../../plans/sessions/config.ts';
+import { readManifest } from '../../src/backup/manifest.ts';
 import { type Clients, startClients } from '../../src/demo/clients.ts';
 import { compareLedger } from '../../src/demo/compare-ledger.ts';
 import { createFlatTables } from '../../src/demo/flat-tables.ts';
@@ -126,16 +131,70 @@ describe.skipIf(!chromiumPath)('the migration', () => {
     await served.close();
   });
 
+  test('is begun with a backup, and rolled back keeping what was built', async () => {
+    await createFlatTables(database.pool);
+    await loadFlatTables(database.pool, { sessions: 200, messages: 1_000, seed: 1 });
+    const directory = await mkdtemp(join(tmpdir(), 'tandem-begun-'));
+    const config = sessionsConfigSchema.parse({ backups: { directory } });
+    const served = await serveDashboard(database, { database: 'lessons', config });
+    const { page } = await browser.open();
+    await page.goto(`${served.url}/migration`);
+    await page.getByRole('button', { name: 'Begin the migration …' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Wait before the cutover').uncheck();
+    await dialog.getByLabel(`Back the tables up first, into a new folder in ${directory}`).check();
+    await dialog.getByLabel('Create a stand-in').check();
+    await dialog.getByLabel('to confirm').fill('lessons');
+    await dialog.getByRole('button', { name: 'Begin the migration' }).click();
+    await page.getByRole('heading', { name: 'Migrate done' }).waitFor({ timeout: 60_000 });
+    const [folder = ''] = await readdir(directory);
+    expect(folder).toMatch(/^lessons-before-\d{4}-/);
+    const manifest = await readManifest(join(directory, folder));
+    expect(manifest.tables.map(({ name, rows }) => [name, rows])).toEqual([
+      ['sessions', 200],
+      ['messages', 1_000],
+    ]);
+    await page
+      .locator('.stepper')
+      .getByText(`1,200 rows in ${join(directory, folder)}`)
+      .waitFor();
+
+    await page.getByRole('button', { name: 'Roll back …' }).click();
+    await dialog.getByLabel('Keep the new tables beside').check();
+    expect(await violations(page)).toEqual([]);
+    await dialog.getByLabel('to confirm').fill('lessons');
+    await dialog.getByRole('button', { name: 'Roll back' }).click();
+    await page.getByText('The new ones stand beside, and follow them.', { exact: false }).waitFor();
+    const copied = async () =>
+      (await database.pool.query('SELECT sum(copied_rows)::int AS rows FROM tandem.moved_table')).rows[0]?.rows;
+    expect(await copied()).toBe(1_200);
+    await database.pool.query("UPDATE public.sessions SET title = 'since'");
+    await page.getByRole('button', { name: 'Go on …' }).click();
+    // There is one already.
+    expect(await dialog.getByLabel('Back the tables up first').count()).toBe(0);
+    await dialog.getByLabel('Wait before the cutover').uncheck();
+    await dialog.getByLabel('to confirm').fill('lessons');
+    await dialog.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('The new tables serve.', { exact: false }).waitFor({ timeout: 60_000 });
+    await page.getByText('Copy the rows: done, done before').waitFor({ state: 'attached' });
+    const { rows } = await database.pool.query("SELECT count(*)::int AS n FROM public.sessions WHERE title = 'since'");
+    expect(rows).toEqual([{ n: 200 }]);
+    expect(await readdir(directory)).toEqual([folder]);
+    await page.close();
+    await served.close();
+    await rm(directory, { recursive: true });
+  });
+
   test('who is at work is shown, and a second one is refused', async () => {
     await createFlatTables(database.pool);
     await createState(database.pool);
     await setPaused(database.pool, false);
     const served = await serveDashboard(database, { database: 'lessons' });
-    const start = () =>
+    const start = (backup = false) =>
       fetch(`${served.url}/api/migration/start`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', origin: served.url },
-        body: JSON.stringify({ confirm: 'lessons', waitForCutover: true, createAuth: true }),
+        body: JSON.stringify({ confirm: 'lessons', waitForCutover: true, createAuth: true, backup }),
       });
     const { page } = await browser.open();
     await withRunnerLock(database.pool, 'migrate', async () => {
@@ -148,6 +207,9 @@ describe.skipIf(!chromiumPath)('the migration', () => {
       await page.goto(`${served.url}/migration`);
       await page.getByText(`process ${process.pid}`).waitFor();
     });
+    // Where the plan file names no folder for backups, no page does.
+    const nowhere = await start(true);
+    expect([nowhere.status, await nowhere.json()]).toMatchObject([400, { code: 'TD008' }]);
     // What runs here can be stopped from here, and is refused a second time meanwhile.
     expect((await start()).status).toBe(200);
     expect((await start()).status).toBe(409);

@@ -10,6 +10,8 @@ export interface Place {
   readonly actor: string;
   /** By the form: whoever did can sign out. */
   readonly signed_in: boolean;
+  /** The folder that holds the keeper's backups, if there is one. */
+  readonly backups_into: string | null;
 }
 
 /** Where we are, and what may be done there; null until the server has said it. */

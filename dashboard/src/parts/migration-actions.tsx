@@ -18,7 +18,9 @@ export function MigrationActions({ view, onDone }: { view: MigrationView; onDone
   return (
     <fieldset class="actions">
       <legend class="hidden">Actions</legend>
-      {(!open || (beforeCutover && !working)) && <Start {...common} resumes={open} />}
+      {(!open || (beforeCutover && !working)) && (
+        <Start {...common} resumes={open} backedUp={open && view.status.steps.some(isBackup)} />
+      )}
       {beforeCutover && !paused && (
         <Confirm
           label="Pause …"
@@ -53,22 +55,7 @@ export function MigrationActions({ view, onDone }: { view: MigrationView; onDone
           </p>
         </Confirm>
       )}
-      {open && (
-        <Confirm
-          {...common}
-          danger
-          label="Roll back …"
-          title="Go back to the flat tables?"
-          disabled={working}
-          act={(confirm) => answered(api.migration.rollback.$post({ json: { confirm } }))}
-        >
-          <p>
-            {phase === 'baking'
-              ? 'The names are swapped back, with every write made since the cutover.'
-              : 'What the run has built is dropped. The live tables stay as they are.'}
-          </p>
-        </Confirm>
-      )}
+      {open && <RollBack {...common} disabled={working} cutOver={phase === 'baking'} />}
       {phase === 'baking' && (
         <Confirm
           {...common}
@@ -85,9 +72,52 @@ export function MigrationActions({ view, onDone }: { view: MigrationView; onDone
   );
 }
 
-function Start({ word, onDone, resumes }: { word: string; onDone: () => void; resumes: boolean }) {
+const isBackup = ({ name, state }: MigrationView['status']['steps'][number]) => name === 'backup' && state === 'done';
+
+interface RollBackProps {
+  readonly word: string;
+  readonly onDone: () => void;
+  readonly disabled: boolean;
+  readonly cutOver: boolean;
+}
+
+function RollBack({ cutOver, ...common }: RollBackProps) {
+  const [keep, setKeep] = useState(false);
+  return (
+    <Confirm
+      {...common}
+      danger
+      label="Roll back …"
+      title="Go back to the flat tables?"
+      act={(confirm) => answered(api.migration.rollback.$post({ json: { confirm, keep: cutOver && keep } }))}
+    >
+      <p>
+        {cutOver
+          ? 'The names are swapped back, with every write made since the cutover.'
+          : 'What the run has built is dropped. The live tables stay as they are.'}
+      </p>
+      {cutOver && (
+        <label class="choice">
+          <input type="checkbox" checked={keep} onChange={({ currentTarget }) => setKeep(currentTarget.checked)} />
+          Keep the new tables beside, up to date, to go there again without a copy
+        </label>
+      )}
+    </Confirm>
+  );
+}
+
+interface StartProps {
+  readonly word: string;
+  readonly onDone: () => void;
+  readonly resumes: boolean;
+  readonly backedUp: boolean;
+}
+
+function Start({ word, onDone, resumes, backedUp }: StartProps) {
+  const into = usePlace()?.backups_into ?? null;
   const [wait, setWait] = useState(true);
   const [auth, setAuth] = useState(false);
+  const [backup, setBackup] = useState(false);
   return (
     <Confirm
       label={resumes ? 'Go on …' : 'Begin the migration …'}
@@ -95,7 +125,7 @@ function Start({ word, onDone, resumes }: { word: string; onDone: () => void; re
       word={word}
       onDone={onDone}
       act={(confirm) =>
-        answered(api.migration.start.$post({ json: { confirm, waitForCutover: wait, createAuth: auth } }))
+        answered(api.migration.start.$post({ json: { confirm, waitForCutover: wait, createAuth: auth, backup } }))
       }
     >
       {!resumes && <Findings />}
@@ -103,6 +133,14 @@ function Start({ word, onDone, resumes }: { word: string; onDone: () => void; re
         <input type="checkbox" checked={wait} onChange={({ currentTarget }) => setWait(currentTarget.checked)} />
         Wait before the cutover until I ask for it
       </label>
+      {into !== null && !backedUp && (
+        <label class="choice">
+          <input type="checkbox" checked={backup} onChange={({ currentTarget }) => setBackup(currentTarget.checked)} />
+          <span>
+            Back the tables up first, into a new folder in <code>{into}</code>
+          </span>
+        </label>
+      )}
       {!resumes && (
         <label class="choice">
           <input type="checkbox" checked={auth} onChange={({ currentTarget }) => setAuth(currentTarget.checked)} />

@@ -1,6 +1,8 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { writeAudit } from '../../../plans/sessions/keeper/audit.ts';
+import { backupDirectory } from '../../../plans/sessions/keeper/backup-directory.ts';
+import type { BackupSettings } from '../../../plans/sessions/keeper/monitoring-config.ts';
 import { inTransaction } from '../../db/connect.ts';
 import { parseThrottle, requestCutover, setPaused, setThrottles, type Throttles } from '../../engine/control.ts';
 import { TandemError } from '../../engine/errors.ts';
@@ -27,6 +29,12 @@ const beginning = confirmation.extend({
   /** Everything but the swap, until it is asked for. */
   waitForCutover: z.boolean(),
   createAuth: z.boolean(),
+  /** Into a new folder beside the keeper's own: no page says where this machine writes to. */
+  backup: z.boolean(),
+});
+const goingBack = confirmation.extend({
+  /** After a cutover: the new tables stay beside, and follow. */
+  keep: z.boolean(),
 });
 
 type Tell = Parameters<typeof inTransaction<void>>[1];
@@ -36,7 +44,7 @@ type Tell = Parameters<typeof inTransaction<void>>[1];
  * process, by the same functions as the commands'.
  */
 export function migrationRoutes(dashboard: Dashboard, view: () => Promise<MigrationView>) {
-  const { pool, plan, database, run, live } = dashboard;
+  const { pool, plan, database, config, run, live } = dashboard;
   const basis = (options = dashboard.options) => ({ pool, plan, options });
 
   /** Refused at once, rather than in the background, where somebody else is at work. */
@@ -82,21 +90,23 @@ export function migrationRoutes(dashboard: Dashboard, view: () => Promise<Migrat
       return context.json({ done: true });
     })
     .post('/start', body(beginning), async (context) => {
-      const { confirm, waitForCutover, createAuth } = context.req.valid('json');
+      const { confirm, waitForCutover, createAuth, backup } = context.req.valid('json');
       assertConfirmed(confirm, database);
+      const backupDir = backup ? newBackup(config.backups, database) : null;
       await begin(
         {
           title: 'Migrate',
           actor: context.var.actor,
           work: async (emit, signal) => {
             const stopBefore = waitForCutover ? 'cutover' : null;
-            const options = { ...dashboard.options, createAuth };
+            const gzip = config.backups?.gzip ?? false;
+            const options = { ...dashboard.options, createAuth, backupDir, gzip };
             const result = await migrate({ ...basis(options), emit, signal, stopBefore, waitForCutover });
             return `Migrated: ${result.rows.toLocaleString('en')} rows moved${result.cutoverLockMs === null ? '' : `, locks held ${result.cutoverLockMs.toFixed(1)} ms`}.`;
           },
         },
         'migration.start',
-        { waitForCutover, createAuth },
+        { waitForCutover, createAuth, ...(backupDir !== null && { backup: backupDir }) },
       );
       return context.json({ done: true });
     })
@@ -121,18 +131,21 @@ export function migrationRoutes(dashboard: Dashboard, view: () => Promise<Migrat
       );
       return context.json({ done: true });
     })
-    .post('/rollback', body(confirmation), async (context) => {
-      assertConfirmed(context.req.valid('json').confirm, database);
+    .post('/rollback', body(goingBack), async (context) => {
+      const { confirm, keep } = context.req.valid('json');
+      assertConfirmed(confirm, database);
       await begin(
         {
           title: 'Roll back',
           actor: context.var.actor,
           work: async (emit, signal) => {
-            await rollback({ ...basis(), emit, signal });
-            return 'Rolled back: the flat tables are live, with every write.';
+            await rollback({ ...basis(), emit, signal, keep });
+            const done = 'Rolled back: the flat tables are live, with every write.';
+            return keep ? `${done} The new ones stand beside, and follow them.` : done;
           },
         },
         'migration.rollback',
+        keep ? { keep } : {},
       );
       return context.json({ done: true });
     })
@@ -156,4 +169,12 @@ export function migrationRoutes(dashboard: Dashboard, view: () => Promise<Migrat
       await writeAudit(pool, { actor: context.var.actor, action: 'migration.stop', subject: database });
       return context.json({ done: run.stop() });
     });
+}
+
+/** @throws TD008 where the plan file says nothing about backups */
+function newBackup(settings: BackupSettings | undefined, database: string): string {
+  if (settings !== undefined) return backupDirectory(settings.directory, `${database}-before`, new Date());
+  throw new TandemError('TD008', 'The plan file names no directory for backups.', {
+    hint: 'Say it in `backups.directory`, or begin by `tandem migrate --backup-dir`.',
+  });
 }

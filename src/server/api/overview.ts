@@ -15,6 +15,13 @@ export function overviewRoutes({ pool, plan, names, config, database, environmen
     })
     .get('/place', (context) => {
       const { actor, signedOut } = context.var;
-      return context.json({ database, environment, read_only: readOnly, actor, signed_in: signedOut !== undefined });
+      return context.json({
+        database,
+        environment,
+        read_only: readOnly,
+        actor,
+        signed_in: signedOut !== undefined,
+        backups_into: config.backups?.directory ?? null,
+      });
     });
 }
