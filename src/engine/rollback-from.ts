@@ -95,7 +95,7 @@ export async function rollbackFrom(input: Input): Promise<void> {
     });
     await asOneStep(emit, rollbackFromTasks.catchUp, async () => {
       let differing = 0;
-      for (const move of run.settings.moves) differing += await logDifferences(pool, backward(move));
+      for (const move of run.settings.moves) differing += await logDifferences(pool, backward(move), signal);
       // From here on the log alone knows what is missing, and every command drains it first.
       await setRestored(pool, run, { directory, complete: true });
       await catchUpRetired(pool, run, signal);

@@ -1,7 +1,9 @@
 import type { Pool } from 'pg';
+import { cancelledBy } from '../db/cancel.ts';
 import { inTransaction } from '../db/connect.ts';
 import { quoteIdent, quoteName } from '../db/identifier.ts';
-import { isDataError, sqlStateOf } from '../db/sqlstate.ts';
+import { isDataError, SqlState, sqlStateOf } from '../db/sqlstate.ts';
+import { TandemError } from '../engine/errors.ts';
 import { type Direction, fromClause } from './direction.ts';
 import { BEGIN } from './drain.ts';
 
@@ -17,26 +19,35 @@ import { BEGIN } from './drain.ts';
  * logged: the drain sets such a row aside and says which, and what is not seen here would not be found by it.
  *
  * @returns how many keys there are
+ * @throws TD022 where `signal` is aborted: both tables are read whole, and nobody who stops the run waits for that
  */
-export async function logDifferences(pool: Pool, direction: Direction): Promise<number> {
+export async function logDifferences(pool: Pool, direction: Direction, signal: AbortSignal): Promise<number> {
   try {
-    return await logKeys(pool, differencesSql(direction));
+    return await logKeys(pool, differencesSql(direction), signal);
   } catch (error) {
     if (!isDataError(sqlStateOf(error))) throw error;
-    return logKeys(pool, allKeysSql(direction));
+    return logKeys(pool, allKeysSql(direction), signal);
   }
 }
 
-async function logKeys(pool: Pool, sql: string): Promise<number> {
-  return inTransaction(
-    pool,
-    async (client) => {
-      // A policy that would hide rows raises instead: a row that is not seen would be taken for one that is gone.
-      await client.query('SET LOCAL row_security = off');
-      return (await client.query(sql)).rowCount ?? 0;
-    },
-    BEGIN,
-  );
+async function logKeys(pool: Pool, sql: string, signal: AbortSignal): Promise<number> {
+  try {
+    return await inTransaction(
+      pool,
+      async (client) => {
+        // A policy that would hide rows raises instead: a row that is not seen would be taken for one that is gone.
+        await client.query('SET LOCAL row_security = off');
+        return await cancelledBy(pool, client, signal, async () => (await client.query(sql)).rowCount ?? 0);
+      },
+      BEGIN,
+    );
+  } catch (error) {
+    if (!signal.aborted || (error !== signal.reason && sqlStateOf(error) !== SqlState.queryCanceled)) throw error;
+    throw new TandemError('TD022', 'Stopped while the rows of both versions were compared.', {
+      hint: 'Run the same command again to go on.',
+      cause: error,
+    });
+  }
 }
 
 function differencesSql(direction: Direction): string {

@@ -138,12 +138,12 @@ export function cutoverStep(input: {
       }
       await validateReturned(context);
     },
-    reopen: async ({ pool, moves }) => {
+    reopen: async ({ pool, moves, signal }) => {
       // The next cutover gives the new tables the live ones' policies again, as they are by then.
       for (const move of moves) for (const sql of await withoutCarriedPolicies(pool, move)) await pool.query(sql);
       for (const sql of input.reopened?.(moves) ?? []) await pool.query(sql);
       // What the flat tables hold less exactly, or not at all, reads otherwise now that it has gone back.
-      for (const move of moves) await logDifferences(pool, forward(move, moves));
+      for (const move of moves) await logDifferences(pool, forward(move, moves), signal);
     },
   };
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { catalogDifference } from '../../src/db/catalog-snapshot.ts';
 import { useDatabase } from '../support/database.ts';
 import { fewRows } from './flat-database.ts';
+import { closeGate } from './gate.ts';
 import { catalogOf } from './snapshot.ts';
 import { type Tandem, tandemOn } from './tandem.ts';
 import { whileClientsWrite } from './writing-clients.ts';
@@ -104,6 +105,27 @@ describe('a run that is rolled back and kept', () => {
     await tandem.rollback({ keep: true });
     await tandem.rollback();
     expect(catalogDifference(flat, await catalogOf(database.pool, APPLICATION))).toEqual([]);
+  });
+
+  test('stops in the midst of the comparison, and is completed by the same command', async () => {
+    await query('ALTER TABLE public.sessions ALTER COLUMN last_accessed TYPE timestamp(3) with time zone');
+    await tandem.migrate();
+    await query("UPDATE public.sessions SET last_accessed = '2026-02-03 04:05:06.123456Z'");
+    await tandem.verify();
+    const gate = await closeGate(database, { table: 'tandem.changes_sessions', on: 'INSERT', when: 'true' });
+    const stop = new AbortController();
+    const rollback = tandem.rollback({ keep: true, signal: stop.signal });
+    await gate.reached();
+    stop.abort();
+    // The gate is closed still: what is waited for is not the statement's end.
+    await expect(rollback).rejects.toMatchObject({ code: 'TD022', exitCode: 4 });
+    await gate.open();
+    await tandem.rollback({ keep: true });
+    await tandem.migrate();
+    expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+    expect(await query('SELECT DISTINCT last_accessed::text FROM public.sessions')).toEqual([
+      { last_accessed: '2026-02-03 04:05:06.123+00' },
+    ]);
   });
 
   test('is kept though a row is written right after the swap that the new tables cannot hold', async () => {
