@@ -29,6 +29,7 @@ export async function serverFindings(
 ): Promise<Finding[]> {
   return [
     ...(await longTransactions(client, limits)),
+    ...(await hiddenSessions(client)),
     ...(await preparedTransactions(client, moves)),
     ...(await replicationLag(client, limits)),
   ];
@@ -54,6 +55,25 @@ async function longTransactions(client: Queryable, { transactionSeconds }: Serve
       subject: 'server',
       message: `${rows.length} ${rows.length === 1 ? 'transaction has' : 'transactions have'} been open for longer than ${transactionSeconds} s: ${named(rows.map(({ who }) => who))}`,
       hint: 'The change log and the cutover wait for those that have touched the tables: let them end first.',
+    },
+  ];
+}
+
+/** Of other roles' sessions a role without pg_monitor is told that they are there, and nothing else. */
+async function hiddenSessions(client: Queryable): Promise<Finding[]> {
+  const { rows } = await client.query<{ hidden: number; role: string; grantee: string }>(
+    `SELECT count(*)::int AS hidden, current_user::text AS role, pg_catalog.quote_ident(current_user) AS grantee
+       FROM pg_catalog.pg_stat_activity
+      WHERE datname = pg_catalog.current_database() AND usesysid IS NOT NULL AND backend_type IS NULL`,
+  );
+  const [found] = rows;
+  if (!found || found.hidden === 0) return [];
+  return [
+    {
+      severity: 'warning',
+      subject: 'server',
+      message: `${found.hidden} ${found.hidden === 1 ? 'session' : 'sessions'} of other roles cannot be seen by the connecting role ${found.role}: long transactions among them are not found beforehand, and --terminate-blockers ends none of them`,
+      hint: `GRANT pg_monitor TO ${found.grantee}; and, for --terminate-blockers, pg_signal_backend.`,
     },
   ];
 }

@@ -87,6 +87,7 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
   for (const d of directions) await pool.query(`VACUUM (TRUNCATE off) ${quoteName(d.log)}`);
   let lockedAt = 0;
   let attempts = 0;
+  const told = new Set<number>();
   const attemptOnce = async (client: Client, attempt: number) => {
     attempts = attempt;
     // Right before the locks: what came in since is drained while nobody waits for it.
@@ -126,7 +127,7 @@ export async function cutover(options: CutoverOptions): Promise<{ lockMs: number
           // The whole of it: dropping a foreign key asks for a lock on the table that it refers to, too.
           if (limits.terminateBlockers === true && attempt > 1) {
             const afterMs = limits.lockTimeoutMs / 4;
-            const watched = { pool, client, afterMs, purpose: 'the cutover', emit: options.emit };
+            const watched = { pool, client, afterMs, purpose: 'the cutover', emit: options.emit, told };
             await endingBlockers(watched, () => attemptOnce(client, attempt));
           } else await attemptOnce(client, attempt);
         } catch (error) {

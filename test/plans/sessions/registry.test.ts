@@ -134,15 +134,26 @@ test("what an application's own triggers make of a row is what the registry writ
 });
 
 describe('a change of status', () => {
-  test('moves the row and touches no message', async () => {
+  test('moves the row and touches no message of 20,000: none is rewritten, nor locked', async () => {
     const id = await insertSession(client, user);
-    const message = await insertMessage(client, id, user);
-    const before = await client.query('SELECT ctid, xmin FROM public.messages WHERE id = $1', [message]);
+    await client.query(
+      `INSERT INTO public.messages (session_id, user_id, sequence_number, content)
+         SELECT $1, $2, n, 'bonjour ' || n FROM generate_series(1, 20000) AS n`,
+      [id, user],
+    );
+    const versions = () =>
+      client.query(
+        `SELECT count(*)::int, md5(string_agg(concat_ws(' ', id, ctid, xmin, xmax), ',' ORDER BY id)) AS versions,
+                pg_relation_size('public.messages')::text AS bytes FROM public.messages WHERE session_id = $1`,
+        [id],
+      );
+    const before = await versions();
+    expect(only(before.rows)).toMatchObject({ count: 20_000 });
     for (const status of ['archived', 'deleted', 'active', 'archived']) {
       await client.query('UPDATE public.sessions SET status = $2 WHERE id = $1', [id, status]);
       expect(await statusOf(id)).toEqual([status]);
     }
-    const after = await client.query('SELECT ctid, xmin FROM public.messages WHERE id = $1', [message]);
+    const after = await versions();
     expect(after.rows).toEqual(before.rows);
     expect(await count(client, 'public.sessions_archived WHERE id = $1', [id])).toBe(1);
   });
