@@ -1,3 +1,5 @@
+import type { AnnotationQuery, Dashboard, Panel as GrafanaPanel, RowPanel, VariableModel } from '@grafana/schema';
+
 interface Panel {
   readonly title: string;
   /** As Grafana calls it. */
@@ -93,12 +95,14 @@ function graph(title: string, unit: string, queries: Panel['queries']): Panel {
 const WIDTH = 24;
 const source = { type: 'prometheus', uid: '$datasource' };
 
-/** The dashboard for Grafana, as it imports it. */
+/** The dashboard for Grafana, as it imports it; typed by what Grafana publishes of its own schema. */
 export function renderGrafanaDashboard(): string {
-  const panels: object[] = [];
+  const panels: (GrafanaPanel | RowPanel)[] = [];
   let y = 0;
   for (const [title, ofRow] of Object.entries(rows)) {
-    panels.push({ id: panels.length + 1, type: 'row', title, gridPos: { x: 0, y, w: WIDTH, h: 1 } });
+    const place = { x: 0, y, w: WIDTH, h: 1 };
+    const row: RowPanel = { id: panels.length + 1, type: 'row', title, collapsed: false, gridPos: place, panels: [] };
+    panels.push(row);
     y += 1;
     const height = ofRow.some(({ kind }) => kind === 'timeseries') ? 8 : 4;
     const w = Math.floor(WIDTH / ofRow.length);
@@ -106,15 +110,16 @@ export function renderGrafanaDashboard(): string {
       panels.push({ id: panels.length + 1, ...panelOf(panel), gridPos: { x: i * w, y, w, h: height } });
     y += height;
   }
-  return `${JSON.stringify({ ...frame, panels }, null, 2)}\n`;
+  const dashboard: Dashboard = { ...frame, panels };
+  return `${JSON.stringify(dashboard, null, 2)}\n`;
 }
 
-function panelOf({ title, unit, kind, queries }: Panel) {
+function panelOf({ title, unit, kind, queries }: Panel): GrafanaPanel {
   return {
     type: kind,
     title,
     datasource: source,
-    fieldConfig: { defaults: { unit, min: unit === 'dateTimeAsIso' ? undefined : 0 }, overrides: [] },
+    fieldConfig: { defaults: { unit, ...(unit !== 'dateTimeAsIso' && { min: 0 }) }, overrides: [] },
     targets: Object.entries(queries).map(([legendFormat, expr], i) => ({
       refId: String.fromCharCode('A'.charCodeAt(0) + i),
       datasource: source,
@@ -124,7 +129,31 @@ function panelOf({ title, unit, kind, queries }: Panel) {
   };
 }
 
-const frame = {
+const variables: readonly Pick<VariableModel, 'name' | 'type' | 'label' | 'query' | 'datasource' | 'refresh'>[] = [
+  { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Data source' },
+  {
+    name: 'job',
+    type: 'query',
+    label: 'Database',
+    datasource: source,
+    query: { query: 'label_values(tandem_up, job)', refId: 'job' },
+    refresh: 2,
+  },
+];
+
+const ALERTS = 'ALERTS{alertname=~"Tandem.*", alertstate="firing", job="$job"}';
+/** Older versions of Grafana read `expr`, newer ones `target`, and none both. */
+const alerts: AnnotationQuery<{ refId: string; expr: string }> & { expr: string; titleFormat: string } = {
+  name: 'Alerts',
+  enable: true,
+  iconColor: 'red',
+  datasource: source,
+  expr: ALERTS,
+  target: { refId: 'Anno', expr: ALERTS },
+  titleFormat: '{{alertname}}',
+};
+
+const frame: Omit<Dashboard, 'panels'> = {
   title: 'Tandem',
   uid: 'tandem',
   tags: ['tandem', 'postgresql'],
@@ -132,29 +161,6 @@ const frame = {
   editable: true,
   refresh: '1m',
   time: { from: 'now-24h', to: 'now' },
-  templating: {
-    list: [
-      { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Source' },
-      {
-        name: 'job',
-        type: 'query',
-        label: 'Database',
-        datasource: source,
-        query: { query: 'label_values(tandem_up, job)', refId: 'job' },
-        refresh: 2,
-      },
-    ],
-  },
-  annotations: {
-    list: [
-      {
-        name: 'Alerts',
-        enable: true,
-        iconColor: 'red',
-        datasource: source,
-        expr: 'ALERTS{alertname=~"Tandem.*", alertstate="firing", job="$job"}',
-        titleFormat: '{{alertname}}',
-      },
-    ],
-  },
+  templating: { list: [...variables] },
+  annotations: { list: [alerts] },
 };
