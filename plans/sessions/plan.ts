@@ -17,6 +17,7 @@ import { applicationFindings } from './application-findings.ts';
 import { carriedToTarget, isSetByPlan } from './carry.ts';
 import type { SessionsConfig } from './config.ts';
 import { duplicateNumbers, unfitFindings } from './findings.ts';
+import { unguardedHolds } from './keeper/holds.ts';
 import { type SessionsNames, sessionsNames } from './names.ts';
 import { numberingIndexSql } from './numbering.ts';
 import { realtimeFindings } from './realtime.ts';
@@ -67,6 +68,10 @@ export function sessionsPlan(config: SessionsConfig): Plan {
       return rows[0]?.there === true;
     },
     report: (context) => sessionsReport(names, context),
+    warnings: async (client) => {
+      const holds = await unguardedHolds(client, names);
+      return holds === null ? [] : [holds];
+    },
     steps: [
       backupStep('1', { name: 'sessions', identity: { ...names } }),
       authStep(names),

@@ -30,6 +30,7 @@ export function renderStatus(status: Status): string {
     ),
     ...olderBackendLines(status),
     ...(status.way_back ?? []).map((obstacle) => pc.yellow(`a rollback would wait: ${obstacle}`)),
+    ...status.warnings.map((warning) => pc.yellow(warning)),
     ...holderLines(status),
     ...(status.holder === null && NEXT[status.phase] ? [`next: ${NEXT[status.phase]}`] : []),
   ].join('\n');

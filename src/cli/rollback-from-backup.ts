@@ -2,6 +2,7 @@ import type { Pool } from 'pg';
 import { ExitCode } from '../engine/errors.ts';
 import { rollback } from '../engine/rollback.ts';
 import { rollbackFrom, rollbackFromTasks } from '../engine/rollback-from.ts';
+import { status } from '../engine/status.ts';
 import type { Plan } from '../engine/step.ts';
 import { colors as pc } from './colors.ts';
 import { type ConfirmOptions, confirm } from './confirm.ts';
@@ -27,9 +28,17 @@ export async function rollbackFromBackup(input: {
     const common = { pool, plan, options: runOptions({}), emit, signal: terminal.signal };
     await rollbackFrom({ ...common, directory });
     if (swap) await rollback(common);
-    return swap ? ROLLED_BACK : RESTORED;
+    return swap ? withWarnings(ROLLED_BACK, (await status(pool, plan)).warnings) : RESTORED;
   });
   return ExitCode.done;
+}
+
+/** With what no longer holds, now that the flat tables are back. */
+export function withWarnings(outcome: Outcome, warnings: readonly string[]): Outcome {
+  return {
+    summary: [outcome.summary, ...warnings.map((warning) => pc.yellow(warning))].join('\n'),
+    fields: { ...outcome.fields, warnings },
+  };
 }
 
 export const ROLLED_BACK: Outcome = {

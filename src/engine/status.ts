@@ -49,6 +49,8 @@ export interface Status {
   readonly older_backends: OlderBackends | null;
   /** What would make a rollback wait, as sentences; null unless a run bakes, and where the role may not look. */
   readonly way_back: readonly string[] | null;
+  /** What the plan warns of as things stand, as sentences. */
+  readonly warnings: readonly string[];
   readonly holder: { command: string; host: string; pid: number; since: string } | null;
 }
 
@@ -69,6 +71,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
     older_backends: null,
     way_back: null,
   };
+  const warnings = (await plan.warnings?.(pool)) ?? [];
   const there = await hasState(pool);
   const holder = there ? describeHolder(await currentHolder(pool)) : null;
   if (run === null) {
@@ -77,6 +80,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
       phase: (await plan.isFinished(pool)) ? 'finished' : 'none',
       plan: plan.name,
       ...nothing,
+      warnings,
       holder,
     };
   }
@@ -112,6 +116,7 @@ export async function status(pool: Pool, plan: Plan): Promise<Status> {
     })),
     older_backends: await olderBackends(pool, run),
     way_back: run.phase === 'baking' ? await maybeObstacles(pool, run.settings.moves) : null,
+    warnings,
     holder,
   };
 }

@@ -92,4 +92,6 @@ export interface Plan {
   readonly isFinished: (client: Queryable) => Promise<boolean>;
   /** What is worth knowing once the names are swapped, beyond the comparison of rows. Changes nothing but what it is asked to. */
   readonly report?: (context: ReportContext) => Promise<ReportSection[]>;
+  /** Sentences for whoever asks where the run stands: what does not hold now that did in another phase. Reads only. */
+  readonly warnings?: (client: Queryable) => Promise<string[]>;
 }

@@ -56,6 +56,7 @@ export const statusShape = z.strictObject({
     .strictObject({ idle: z.int(), active: z.int(), idle_in_transaction: z.int(), hidden: z.int() })
     .nullable(),
   way_back: z.array(z.string()).nullable(),
+  warnings: z.array(z.string()),
   holder: z.strictObject({ command: z.string(), host: z.string(), pid: z.int(), since: timestamp }).nullable(),
 });
 

@@ -10,6 +10,7 @@ import { triggerFindings } from '../stats-findings.ts';
 import { type JobHealth, jobHealth } from './cron-jobs.ts';
 import { type WatchedSettings, watchedChecks } from './doctor-monitoring.ts';
 import { purging } from './doctor-purge.ts';
+import { countHeld, unguardedHolds } from './holds.ts';
 import { assertMigrated, isInstalled } from './install.ts';
 import { rowSecurity } from './row-security.ts';
 import { keeperNames } from './transitions.ts';
@@ -40,8 +41,9 @@ export async function examine(
   names: SessionsNames,
   settings: WatchedSettings | null = null,
 ): Promise<Check[]> {
-  const checks = [await migration(pool, names)];
-  if (checks.some((check) => check.state === 'failed')) return checks;
+  const migrated = await migration(pool, names);
+  const checks = [migrated, ...(await holds(pool, names))];
+  if (migrated.state === 'failed') return checks;
   checks.push(
     await indexes(pool, names),
     await statistics(pool, names),
@@ -89,6 +91,17 @@ async function migration(pool: Pool, names: SessionsNames): Promise<Check> {
     return failed('migration', error instanceof Error ? error.message : String(error), '`tandem migrate` begins one.');
   }
   return ok('migration', `${displayName(names.sessions)} is partitioned by status`);
+}
+
+/** Nothing where none is held. */
+async function holds(client: Queryable, names: SessionsNames): Promise<Check[]> {
+  const held = await countHeld(client);
+  if (held === 0) return [];
+  const unguarded = await unguardedHolds(client, names);
+  if (unguarded === null) return [ok('holds', `sessions held: ${held.toLocaleString('en')}`)];
+  return [
+    failed('holds', unguarded, '`tandem migrate` puts the guard up again; on migrated tables, `tandem hold` does.'),
+  ];
 }
 
 async function indexes(client: Queryable, names: SessionsNames): Promise<Check> {

@@ -1,6 +1,10 @@
 import type { Pool, Queryable } from '../../../src/db/connect.ts';
+import { quoteName } from '../../../src/db/identifier.ts';
 import { SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
+import type { SessionsNames } from '../names.ts';
+import { planStatements } from '../templates.ts';
+import { keeperNames } from './transitions.ts';
 
 export interface Hold {
   readonly session_id: string;
@@ -41,4 +45,46 @@ export async function listHolds(client: Queryable): Promise<Hold[]> {
     'SELECT session_id, reason, placed_by, placed_at FROM keeper.session_holds ORDER BY placed_at, session_id',
   );
   return rows;
+}
+
+/** How many sessions are held; 0 where the keeper has never run, or the role may not see. */
+export async function countHeld(client: Queryable): Promise<number> {
+  const { rows } = await client.query<{ readable: boolean }>(
+    `SELECT coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false) AS readable
+       FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+      WHERE n.nspname = 'keeper' AND c.relname = 'session_holds'`,
+  );
+  if (rows[0]?.readable !== true) return 0;
+  const held = await client.query<{ held: number }>('SELECT count(*)::float8 AS held FROM keeper.session_holds');
+  return held.rows[0]?.held ?? 0;
+}
+
+/** Which of the tables lets held sessions be deleted: all of them while the tables are flat. */
+export async function unguardedTables(client: Queryable, names: SessionsNames): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT t.name FROM (VALUES ($1, 'session_hold_keep'), ($2, 'message_hold_keep'), ($3, 'feedback_hold_keep')) t (name, trigger)
+      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g
+                         WHERE g.tgrelid = pg_catalog.to_regclass(t.name) AND g.tgname = t.trigger AND g.tgenabled = 'A')
+         OR NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($4) AND c.relkind = 'p')`,
+    [quoteName(names.registry), quoteName(names.messages), keeperNames(names).feedback, quoteName(names.sessions)],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** A sentence where sessions are held and nothing keeps them; null where all is well. */
+export async function unguardedHolds(client: Queryable, names: SessionsNames): Promise<string | null> {
+  const held = await countHeld(client);
+  if (held === 0 || (await unguardedTables(client, names)).length === 0) return null;
+  const sessions = held === 1 ? '1 held session' : `${held.toLocaleString('en')} held sessions`;
+  return `Nothing keeps ${sessions} from being deleted: holds count on the migrated tables alone.`;
+}
+
+/**
+ * Puts sessions that are held under guard on tables that a migration makes anew: `tables` stand beside the live ones by
+ * then, where nothing refuses the deletions of those, and guard them from the very cutover on.
+ */
+export async function guardHeld(client: Queryable, names: SessionsNames, part: 'tables' | 'feedback'): Promise<void> {
+  if ((await countHeld(client)) === 0) return;
+  const stage = part === 'tables' ? 'beside' : 'live';
+  for (const sql of planStatements(`keeper-holds-${part}`, names, stage)) await client.query(sql);
 }

@@ -10,6 +10,8 @@ const LOCK = [0x74616e64, 2];
 const FILES = [
   'keeper',
   'keeper-holds',
+  'keeper-holds-tables',
+  'keeper-holds-feedback',
   'keeper-archive',
   'keeper-purge',
   'keeper-archive-job',

@@ -2,13 +2,17 @@ import { inTransaction } from '../../../src/db/connect.ts';
 import { displayName, quoteName } from '../../../src/db/identifier.ts';
 import type { Finding } from '../../../src/engine/events.ts';
 import type { Step } from '../../../src/engine/step.ts';
+import { guardHeld } from '../keeper/holds.ts';
 import type { SessionsNames } from '../names.ts';
 import { planStatements } from '../templates.ts';
 
 const FILES = ['security-sessions', 'security-messages'];
 const POLICY_COUNT = 4;
 
-/** Policies and privileges of the targets: they stand before anybody can reach the tables. */
+/**
+ * Policies and privileges of the targets, and the guard of sessions that the keeper of an earlier migration holds: they
+ * stand before anybody can reach the tables.
+ */
 export function rowSecurityStep(names: SessionsNames): Step {
   const statements = () => FILES.flatMap((file) => planStatements(file, names, 'beside'));
   return {
@@ -21,6 +25,7 @@ export function rowSecurityStep(names: SessionsNames): Step {
     apply: async ({ pool }) => {
       await inTransaction(pool, async (client) => {
         for (const sql of statements()) await client.query(sql);
+        await guardHeld(client, names, 'tables');
       });
       return undefined;
     },

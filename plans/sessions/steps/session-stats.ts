@@ -3,6 +3,7 @@ import { displayName, quoteName } from '../../../src/db/identifier.ts';
 import type { Finding } from '../../../src/engine/events.ts';
 import { withLockRetry } from '../../../src/engine/retry-ddl.ts';
 import type { Step } from '../../../src/engine/step.ts';
+import { guardHeld } from '../keeper/holds.ts';
 import type { SessionsNames } from '../names.ts';
 import { driftFindings, triggerFindings } from '../stats-findings.ts';
 import { planStatements } from '../templates.ts';
@@ -43,6 +44,8 @@ export function sessionStatsStep(names: SessionsNames): Step {
         'Putting the triggers of the statistics on messages',
         async (client) => {
           for (const sql of statements('session-changes')) await client.query(sql);
+          // The locks are the same, and a migration may have made the table anew.
+          await guardHeld(client, names, 'feedback');
         },
         { ...options.cutover, emit, signal },
       );

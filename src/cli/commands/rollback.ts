@@ -12,7 +12,7 @@ import { withExamples } from '../examples.ts';
 import { loadPlan } from '../load-plan.ts';
 import type { RunCommand } from '../program.ts';
 import { type Outcome, withReporter } from '../reporter.ts';
-import { ROLLED_BACK, rollbackFromBackup } from '../rollback-from-backup.ts';
+import { ROLLED_BACK, rollbackFromBackup, withWarnings } from '../rollback-from-backup.ts';
 import type { Terminal } from '../terminal.ts';
 
 const BEFORE_CUTOVER = 'Drop what the run has built? The live tables stay as they are.';
@@ -84,7 +84,8 @@ async function rollbackRun(terminal: Terminal, options: RollbackOptions, plan: P
   const tasks = keep ? begun.slice(0, begun.findIndex(({ name }) => name === 'cutover') + 1) : begun;
   await withReporter(terminal, { json, tasks }, async (emit) => {
     await rollback({ pool, plan, options: runOptions({}), emit, signal: terminal.signal, keep });
-    return keep ? KEPT : ROLLED_BACK;
+    const { warnings } = await status(pool, plan);
+    return withWarnings(keep ? KEPT : ROLLED_BACK, warnings);
   });
   return ExitCode.done;
 }
