@@ -1,10 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { packageRoot } from '../../../src/db/sql-file.ts';
 import { SqlState } from '../../../src/db/sqlstate.ts';
+import { useRoles } from '../../engine/roles.ts';
 import { useDatabase } from '../../support/database.ts';
 import { asRole, insertUser, migrated, refusal } from './fixtures.ts';
 import { contentsFound, type SearchParameters, say, search } from './searching.ts';
 
+const roles = useRoles({ unbound: 'NOLOGIN', bound: 'NOLOGIN' }, { per: 'suite' });
 const database = useDatabase(migrated, { per: 'suite' });
 let client: pg.Client;
 let ann: string;
@@ -71,6 +76,33 @@ test('service_role and the owner find everybody’s, or one user’s', async () 
   expect((await found({ query: 'cats' })).sort()).toEqual(['My cats are asleep', 'The cats of Bob are a secret']);
   expect(await found({ query: 'cats', user_id: bob })).toEqual(['The cats of Bob are a secret']);
   expect(await contentsFound(client, { query: 'cats' })).toHaveLength(2);
+});
+
+test('a role of one’s own searches with the grants that docs/search.md gives, and with none less', async () => {
+  const document = readFileSync(join(packageRoot(), 'docs/search.md'), 'utf8');
+  const [, functions = ''] = /^GRANT EXECUTE ON FUNCTION (.*) TO reporting;$/m.exec(document) ?? [];
+  const granted = functions.split(', ');
+  await client.query(`ALTER ROLE ${roles.unbound} BYPASSRLS;
+    GRANT SELECT ON public.sessions, public.messages TO ${roles.unbound}, ${roles.bound};
+    CREATE POLICY all_of_it ON public.messages TO ${roles.bound} USING (true);
+    GRANT USAGE ON SCHEMA auth TO ${roles.unbound}, ${roles.bound}`);
+  const found = async (role: string, names: readonly string[]) => {
+    await client.query('BEGIN');
+    try {
+      await client.query(`GRANT EXECUTE ON FUNCTION ${names.join(', ')} TO ${role}; SET LOCAL ROLE ${role}`);
+      return await contentsFound(client, { query: 'cats', sort: 'newest' });
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? error.code : error;
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  };
+  expect(await found(roles.unbound, granted)).toEqual(['The cats of Bob are a secret', 'My cats are asleep']);
+  for (const one of granted) {
+    const rest = granted.filter((name) => name !== one);
+    expect([one, await found(roles.unbound, rest)]).toEqual([one, SqlState.insufficientPrivilege]);
+  }
+  expect(await found(roles.bound, granted)).toEqual([]);
 });
 
 test('without a user in the claims nothing is found', async () => {
