@@ -12,7 +12,7 @@ const WAYS = ['client', 'hand', 'pipelined', 'prepared', 'kept', 'keptPrepared']
 
 /**
  * What the typed client costs, against the same statements by hand: role and claims set, the statement, COMMIT. And at its best,
- * prepared and in one round trip, against the bare statement on a connection that has the user's role already.
+ * prepared and in two round trips, against the bare statement on a connection that has the user's role already.
  */
 export async function measureClient(databases: Databases, repetitions: number): Promise<Section> {
   const user = await createDatabase(databases);

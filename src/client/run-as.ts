@@ -111,21 +111,22 @@ type Query = () => Promise<QueryResult>;
 
 /**
  * The result of the third query. Each is sent when the one before was answered: nothing may ever run with the role of the
- * pool instead of the caller's. On a connection with `pipeline: true` all four are sent at once, to the same effect: what
- * follows a failed statement of a transaction fails, and COMMIT is then a rollback.
+ * pool instead of the caller's. On a connection with `pipeline: true` the last three are sent at once, to the same effect:
+ * what follows a failed statement of a transaction fails, and COMMIT is then a rollback. Not so what follows a BEGIN that
+ * fails, at a `statement_timeout` for example: it would run by itself, as the pool, and be committed.
  */
 async function resultOf(client: PoolClient, [begin, settings, statement, commit]: [Query, Query, Query, Query]) {
+  await begin();
   if (!('pipeline' in client && client.pipeline === true)) {
-    await begin();
     await settings();
     const result = await statement();
     await commit();
     return result;
   }
-  const all = [begin(), settings(), statement(), commit()] as const;
+  const all = [settings(), statement(), commit()] as const;
   // The connection is to be quiet before anybody else is given it.
   await Promise.allSettled(all);
-  return (await Promise.all(all))[2];
+  return (await Promise.all(all))[1];
 }
 
 async function rolledBack(client: PoolClient): Promise<boolean> {
