@@ -13,6 +13,8 @@ export function useStore(
   let store: Store | null = null;
   beforeAll(() => {
     pool = new pg.Pool({ connectionString: database.url, max: 10, ...settings });
+    // `end` does not wait until its connections are closed, and the database is dropped under those that are not.
+    pool.on('error', () => undefined);
     store = createStore(pool, { touchInterval: 60_000, ...options });
   });
   afterAll(() => pool?.end());
