@@ -143,8 +143,13 @@ test('a session is not marked as used more often than the interval, however many
   expect(await kindOf(sessions.touch(randomUUID()))).toBe('not_found');
 });
 
-test('a hundred writers at once number their messages without a gap, and in the order of their commits', async () => {
-  const session = await plain.store.asUser(ann).sessions.create({ language: 'en', level: 'beginner' });
+test('a hundred writers at once number their messages without a gap, wherever their session is moved meanwhile', async () => {
+  const { sessions } = plain.store.asUser(ann);
+  const session = await sessions.create({ language: 'en', level: 'beginner' });
+  let [written, moves] = [false, 0];
+  const mover = (async () => {
+    for (; !written; moves++) await [sessions.archive, sessions.delete, sessions.restore][moves % 3]?.(session.id);
+  })();
   const writers = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? plain.store.asUser(ann) : pipelined.store));
   const said = await Promise.all(
     writers.map(async ({ messages }, i) => {
@@ -155,7 +160,11 @@ test('a hundred writers at once number their messages without a gap, and in the 
       });
       return [first, await messages.append({ session_id: session.id, content: `${i} b` })];
     }),
-  );
+  ).finally(() => {
+    written = true;
+  });
+  await mover;
+  expect(moves).toBeGreaterThan(2);
   for (const [first, second] of said) expect(second?.sequence_number).toBeGreaterThan(first?.sequence_number ?? 0);
   const numbers = said.flat().map((message) => message.sequence_number);
   expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
