@@ -27,7 +27,7 @@ export async function runKeeper(options: KeeperOptions): Promise<void> {
   const { pool, metrics, log, signal } = options;
   const holder = `${hostname()}/${process.pid}/${randomBytes(3).toString('hex')}`;
   while (!signal.aborted) {
-    const askedAt = performance.now();
+    let askedAt = performance.now();
     const epoch = await acquireLease(pool, holder).catch((error: unknown) => {
       log({ event: 'error', task: 'lease', message: messageOf(error) });
       return null;
@@ -35,6 +35,11 @@ export async function runKeeper(options: KeeperOptions): Promise<void> {
     if (epoch === null) {
       await pause(ASK_MS, signal);
       continue;
+    }
+    // It may have waited for a transaction of the last one's, for longer than the lease is good from when it was asked for.
+    if (performance.now() - askedAt > RENEW_MS) {
+      askedAt = performance.now();
+      if (!(await renewLease(pool, epoch).catch(() => false))) continue;
     }
     log({ event: 'leader', epoch, holder });
     metrics.leader.set(1);

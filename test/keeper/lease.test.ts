@@ -42,6 +42,48 @@ test('a transaction that has looked at the lease ends before another keeper take
   expect(await second).not.toBeNull();
 });
 
+test('a transaction that has looked at the lease, however long it lasts, does not keep its own keeper from renewing', async () => {
+  const { pool } = database;
+  await installKeeper(pool, names);
+  const epoch = (await acquireLease(pool, 'first')) ?? '';
+  const writer = await database.connect();
+  await writer.query('BEGIN');
+  await assertLease(writer, epoch);
+  const renewing = await database.connect();
+  await renewing.query("SET lock_timeout = '1s'");
+  await lapse();
+  const second = acquireLease(pool, 'second');
+  await untilWaitsFor(pool, writer);
+  // Not even where somebody waits for it already: it is not lapsed any more then.
+  expect(await renewLease(renewing, epoch)).toBe(true);
+  await writer.query('COMMIT');
+  expect(await second).toBeNull();
+  await fenced(epoch);
+});
+
+test('a lease that was waited for is good for as long as any other', async () => {
+  const { pool } = database;
+  await installKeeper(pool, names);
+  const epoch = (await acquireLease(pool, 'first')) ?? '';
+  await lapse();
+  const writer = await database.connect();
+  await writer.query('BEGIN');
+  await assertLease(writer, epoch);
+  const candidate = await database.connect();
+  await candidate.query('BEGIN');
+  await candidate.query('SELECT pg_sleep(1)');
+  const second = acquireLease(candidate, 'second');
+  await untilWaitsFor(pool, writer);
+  await writer.query('COMMIT');
+  await second;
+  const { rows } = await candidate.query(
+    'SELECT extract(epoch FROM expires_at - now())::float8 AS good FROM keeper.leader',
+  );
+  await candidate.query('COMMIT');
+  // Counted from when it asked, which was a second before it had the lease.
+  expect(rows[0].good).toBeGreaterThan(11);
+});
+
 test('however many ask at once, one has it', async () => {
   const { pool } = database;
   await installKeeper(pool, names);

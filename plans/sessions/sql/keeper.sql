@@ -15,7 +15,7 @@ create table if not exists keeper.leader (
 insert into keeper.leader default values on conflict do nothing;
 
 -- The locked row makes a daemon that would lead wait until the caller's transaction has ended: what a job of the
--- database's own scheduler does, and what a daemon does, never overlap.
+-- database's own scheduler does, and what a daemon does, never overlap. It does not keep one that leads from renewing.
 create or replace function keeper.led_by() returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -23,7 +23,7 @@ as $function$
 declare
   lease record;
 begin
-  select l.holder, l.expires_at > clock_timestamp() as alive into lease from keeper.leader l for share;
+  select l.holder, l.expires_at > clock_timestamp() as alive into lease from keeper.leader l for key share;
   return case when lease.alive then coalesce(lease.holder, 'a keeper') end;
 end
 $function$;
