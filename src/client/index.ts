@@ -20,3 +20,4 @@ export type { Sessions } from './sessions.ts';
 export type { Stats } from './stats.ts';
 export { type Actions, createStore, type Store, type StoreOptions } from './store.ts';
 export { StoreError, type StoreErrorKind } from './store-error.ts';
+export type { SupabaseLike, SupabaseStore, SupabaseStoreOptions } from './supabase/store-types.ts';

@@ -25,7 +25,8 @@ export interface Sessions {
   purge(id: string): Promise<void>;
 }
 
-const positioned = session.extend({ position: z.string() });
+/** With its place in the order of a list, as the server spells it. */
+export const positioned = session.extend({ position: z.string() });
 const touchAnswer = z.object({ touched: z.boolean(), there: z.boolean() });
 
 export function sessionsOf(run: Run, tables: Tables, inputs: Inputs, touchIntervalMs: number): Sessions {
@@ -105,8 +106,10 @@ export function sessionsOf(run: Run, tables: Tables, inputs: Inputs, touchInterv
 }
 
 /** @throws StoreError `invalid_value` where the service does not say whose row it is */
-function ownerOf(given: string | undefined, caller: string | null): string {
+export function ownerOf(given: string | undefined, caller: string | null, hint?: string): string {
   const owner = given ?? caller;
-  if (owner === null) throw new StoreError('invalid_value', 'As the service, `user_id` says whose session it is.');
-  return owner;
+  if (owner !== null) return owner;
+  throw new StoreError('invalid_value', 'As the service, `user_id` says whose session it is.', {
+    ...(hint && { hint }),
+  });
 }

@@ -45,18 +45,31 @@ const VALUE_STATES = new Set<string>([
 /** A second session under one id, in another partition: refused by reference and not by a unique key. */
 const SAME_ID_CONSTRAINT = 'sessions_id_status_fkey';
 
+/** What an error says of itself, for whoever looks into it. */
+export interface Said {
+  readonly cause: unknown;
+  readonly detail?: string;
+}
+
 /** What a server's refusal means to the caller of a store; the error itself where nobody foresaw it. */
 export function storeFailure(error: unknown): unknown {
   if (error instanceof TandemError) return error;
   const said = { cause: error, ...(error instanceof Error && { detail: error.message }) };
-  if (isConnectionLoss(error)) {
-    return new StoreError('connection_lost', 'The connection to the server was lost.', {
-      hint: 'Whether a write was done is not known: read it back before you try again.',
-      ...said,
-    });
-  }
+  if (isConnectionLoss(error)) return connectionLost(said);
   const state = sqlStateOf(error);
   if (state === null) return error;
+  return stateFailure(state, said, constraintOf(error) === SAME_ID_CONSTRAINT) ?? error;
+}
+
+export function connectionLost(said: Said): StoreError {
+  return new StoreError('connection_lost', 'The connection to the server was lost.', {
+    hint: 'Whether a write was done is not known: read it back before you try again.',
+    ...said,
+  });
+}
+
+/** What a SQLSTATE means; null where nobody foresaw it. `sameId`: a session of this id stands in another partition. */
+export function stateFailure(state: string, said: Said, sameId: boolean): StoreError | null {
   if (isAboutValue(state)) return new StoreError('invalid_value', 'The server refuses a value.', said);
   switch (state) {
     case SqlState.insufficientPrivilege:
@@ -67,7 +80,7 @@ export function storeFailure(error: unknown): unknown {
     case SqlState.uniqueViolation:
       return new StoreError('already_exists', 'There is a row with this id.', said);
     case SqlState.foreignKeyViolation:
-      return constraintOf(error) === SAME_ID_CONSTRAINT
+      return sameId
         ? new StoreError('already_exists', 'There is a session with this id.', said)
         : new StoreError('not_found', 'What the row refers to does not exist.', said);
     case SqlState.serializationFailure:
@@ -77,7 +90,7 @@ export function storeFailure(error: unknown): unknown {
     case SqlState.lockNotAvailable:
       return new StoreError('timed_out', 'It took longer than the server allows.', said);
     default:
-      return error;
+      return null;
   }
 }
 

@@ -10,6 +10,8 @@ import { type Retries, runAs } from './run-as.ts';
 import { type Search, searchOf } from './search.ts';
 import { type Sessions, sessionsOf } from './sessions.ts';
 import { type Stats, statsOf } from './stats.ts';
+import { supabaseStore } from './supabase/store.ts';
+import type { SupabaseLike, SupabaseStore, SupabaseStoreOptions } from './supabase/store-types.ts';
 import { tablesOf } from './tables.ts';
 
 /** What can be done, as whomever. */
@@ -48,11 +50,25 @@ export interface StoreOptions {
 }
 
 /**
- * The tables that Tandem leaves behind, typed, over the application's own pool.
+ * The tables that Tandem leaves behind, typed, over supabase-js: as whoever is signed in to the client.
  *
  * @throws StoreError `invalid_value` for an option that cannot be
  */
-export function createStore(pool: Pool, options: StoreOptions = {}): Store {
+export function createStore(client: SupabaseLike, options?: SupabaseStoreOptions): SupabaseStore;
+/**
+ * The same, and all of it, over the application's own pool: as any user, or as the service.
+ *
+ * @throws StoreError `invalid_value` for an option that cannot be
+ */
+export function createStore(pool: Pool, options?: StoreOptions): Store;
+export function createStore(
+  given: Pool | SupabaseLike,
+  options: StoreOptions & SupabaseStoreOptions = {},
+): Store | SupabaseStore {
+  return 'connect' in given ? pgStore(given, options) : supabaseStore(given, options);
+}
+
+function pgStore(pool: Pool, options: StoreOptions): Store {
   const { jwt, serviceRole, touchIntervalMs, limits, retries, prepare } = settingsOf(options);
   const tables = tablesOf(options.plan);
   const inputs = inputsOf(limits);

@@ -11,5 +11,15 @@ export const timestamp = z.preprocess((value) => {
   // As `pg` gives them: infinity as a number, and what it cannot parse as a Date that is none. There is none too early.
   if (typeof value === 'number') return new Date(Math.min(Math.max(value, -REACH), REACH));
   if (value instanceof Date && Number.isNaN(value.getTime())) return new Date(REACH);
-  return typeof value === 'string' ? new Date(value) : value;
+  return typeof value === 'string' ? ofText(value) : value;
 }, z.date());
+
+/** As PostgREST gives them. A `Date` wants years beyond four digits, and those before the first one, with a sign. */
+function ofText(text: string): Date {
+  if (text === 'infinity' || text === '-infinity') return new Date(text === 'infinity' ? REACH : -REACH);
+  const [, digits = '', rest = '', bc] = /^(\d{4,})(-.*?)( BC)?$/.exec(text) ?? [];
+  if (digits.length <= 4 && bc === undefined) return new Date(text);
+  const year = bc === undefined ? Number(digits) : 1 - Number(digits);
+  const date = new Date(`${year < 0 ? '-' : '+'}${String(Math.abs(year)).padStart(6, '0')}${rest}`);
+  return Number.isNaN(date.getTime()) ? new Date(REACH) : date;
+}

@@ -4,20 +4,20 @@ import { packageRoot } from '../../src/db/sql-file.ts';
 import { ensureBuilt } from '../cli/build.ts';
 
 export interface Bundle {
-  /** A script that makes one global of what `in-browser.js` exports. */
+  /** A script that makes one global, `bundle`, of what the entry exports. */
   readonly code: string;
   readonly modules: readonly string[];
 }
 
 /** The client out of the package as it is published, bundled for a browser as an application's is. */
-export async function bundleClient(name: string): Promise<Bundle> {
+export async function bundleOf(file: string): Promise<Bundle> {
   await ensureBuilt();
-  const entry = fileURLToPath(new URL('in-browser.js', import.meta.url));
+  const entry = fileURLToPath(new URL(file, import.meta.url));
   const built = await build({
     configFile: false,
     root: packageRoot(),
     logLevel: 'silent',
-    build: { write: false, minify: false, lib: { entry, formats: ['iife'], name } },
+    build: { write: false, minify: false, lib: { entry, formats: ['iife'], name: 'bundle' } },
   });
   const [output] = built as Rolldown.RolldownOutput[];
   const chunk = output?.output.find((file) => file.type === 'chunk');

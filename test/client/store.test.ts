@@ -1,32 +1,57 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Actions, createStore } from '../../src/client/index.ts';
+import { type Actions, createStore, type SupabaseStore } from '../../src/client/index.ts';
 import { count, insertUser, migrated, only } from '../plans/sessions/fixtures.ts';
+import { postgrestPath, useRest } from '../supabase/postgrest.ts';
 import { useDatabase } from '../support/database.ts';
 import { errorOf, kindOf, useStore } from './fixtures.ts';
+import { nowhere, storeAs } from './supabase.ts';
 
-const database = useDatabase(migrated, { per: 'suite' });
+const api = useRest(() => useDatabase(migrated, { per: 'suite' }), { per: 'suite' });
+const { database } = api;
 const plain = useStore(database);
 const pipelined = useStore(database, {}, { pipeline: true });
 const own = useStore(database, { serviceRole: null });
 let client: pg.Client;
 let ann: string;
 let bob: string;
+/** Over supabase-js; null where there is no PostgREST. */
+let signedIn: Readonly<Record<'ann' | 'service', SupabaseStore>> | null = null;
 
 beforeAll(async () => {
   client = await database.connect();
   [ann, bob] = [await insertUser(client), await insertUser(client)];
+  if (postgrestPath === null) return;
+  signedIn = {
+    ann: await storeAs(api.rest, ann),
+    service: await storeAs(api.rest, 'service_role'),
+  };
 });
 
-const callers: [string, () => Actions, () => object][] = [
+const there = (store: SupabaseStore | undefined): SupabaseStore => {
+  if (!store) throw new Error('There is no PostgREST.');
+  return store;
+};
+type Callers = [string, () => SupabaseStore, () => object][];
+const overPostgrest: Callers = [
+  ['a user, over supabase-js', () => there(signedIn?.ann), () => ({})],
+  ['the service, over supabase-js', () => there(signedIn?.service), () => ({ user_id: ann })],
+];
+const overPg: [string, () => Actions, () => object][] = [
   ['a user', () => plain.store.asUser(ann), () => ({})],
   ['a user, over pipelined connections', () => pipelined.store.asUser(ann), () => ({})],
   ['the service', () => plain.store.asService(), () => ({ user_id: ann })],
   ['the role of the pool', () => own.store, () => ({ user_id: ann })],
 ];
 
-describe.each(callers)('as %s', (_, actions, who) => {
+/** The store of a user, by their id. */
+const stores: [string, (user: string) => Promise<SupabaseStore>][] = [
+  ['over pg', async (user) => plain.store.asUser(user)],
+  ...(postgrestPath ? [['over supabase-js', (user) => storeAs(api.rest, user)] satisfies (typeof stores)[number]] : []),
+];
+
+describe.each<Callers[number]>([...overPg, ...(postgrestPath ? overPostgrest : [])])('as %s', (_, actions, who) => {
   const create = (title = 'Lesson') =>
     actions().sessions.create({ ...who(), language: 'es', level: 'beginner', title });
 
@@ -62,26 +87,14 @@ describe.each(callers)('as %s', (_, actions, who) => {
     expect(await messages.edit(second.rows[0]?.id ?? '', { content: 'four' })).toMatchObject({ content: 'four' });
   });
 
-  test('feedback is recorded and averaged', async () => {
+  test('feedback is recorded', async () => {
     const { messages, feedback } = actions();
-    const session = await create();
-    const message = await messages.append({ session_id: session.id, content: 'Hola', type: 'audio' });
+    const message = await messages.append({ session_id: (await create()).id, content: 'Hola', type: 'audio' });
     const corrections = [{ from: 'Ola', to: 'Hola' }];
     expect(
       await feedback.record({ message_id: message.id, overall_score: 60, comment: 'Good', corrections }),
     ).toMatchObject({ overall_score: 60, grammar_score: null, comment: 'Good', corrections });
-    await feedback.record({ message_id: message.id, overall_score: 81, grammar_score: 0 });
-    for (const of of [{ message_id: message.id }, { session_id: session.id }]) {
-      expect(await feedback.average(of)).toEqual({
-        feedback: 2,
-        overall_score: 70.5,
-        grammar_score: 0,
-        vocabulary_score: null,
-        fluency_score: null,
-        pronunciation_score: null,
-      });
-    }
-    expect(await feedback.average({ session_id: randomUUID() })).toMatchObject({ feedback: 0, overall_score: null });
+    expect(await feedback.record({ message_id: message.id, corrections: null })).toMatchObject({ corrections: null });
   });
 
   test('messages are found, and sessions counted', async () => {
@@ -100,10 +113,30 @@ describe.each(callers)('as %s', (_, actions, who) => {
   });
 });
 
-describe('pages of sessions', () => {
+test.each(overPg)('as %s, feedback is averaged', async (_, actions, who) => {
+  const { sessions, messages, feedback } = actions();
+  const session = await sessions.create({ ...who(), language: 'es', level: 'beginner' });
+  const message = await messages.append({ session_id: session.id, content: 'Hola' });
+  await feedback.record({ message_id: message.id, overall_score: 60 });
+  await feedback.record({ message_id: message.id, overall_score: 81, grammar_score: 0 });
+  for (const of of [{ message_id: message.id }, { session_id: session.id }]) {
+    expect(await feedback.average(of)).toEqual({
+      feedback: 2,
+      overall_score: 70.5,
+      grammar_score: 0,
+      vocabulary_score: null,
+      fluency_score: null,
+      pronunciation_score: null,
+    });
+  }
+  expect(await feedback.average({ session_id: randomUUID() })).toMatchObject({ feedback: 0, overall_score: null });
+  expect(await feedback.average({ user_id: bob })).toMatchObject({ feedback: 0 });
+});
+
+describe.each(stores)('pages of sessions, %s', (_, as) => {
   test('hold each once, also those used in the same microsecond, and only of the status asked for', async () => {
     const user = await insertUser(client);
-    const { sessions } = plain.store.asUser(user);
+    const { sessions } = await as(user);
     await client.query(
       `INSERT INTO public.sessions (user_id, language, level, status, last_accessed)
        SELECT $1, 'en', 'beginner', 'archived', timestamptz '2026-01-01 00:00:00.000001+00' + (i / 3) * interval '1 microsecond' FROM generate_series(1, 40) i`,
@@ -129,19 +162,23 @@ describe('pages of sessions', () => {
   });
 });
 
-test('a session is not marked as used more often than the interval, however many ask at once', async () => {
-  const { sessions } = plain.store.asUser(ann);
-  const { id } = await sessions.create({ language: 'en', level: 'beginner' });
-  const writes = async () =>
-    only((await client.query<{ x: string }>('SELECT xmin::text AS x FROM public.sessions WHERE id = $1', [id])).rows).x;
-  const before = await writes();
-  expect(await sessions.touch(id)).toBe(false);
-  expect(await writes()).toBe(before);
-  await client.query("UPDATE public.sessions SET last_accessed = now() - interval '61 seconds' WHERE id = $1", [id]);
-  const answers = await Promise.all(Array.from({ length: 8 }, () => sessions.touch(id)));
-  expect(answers.filter(Boolean)).toHaveLength(1);
-  expect(await kindOf(sessions.touch(randomUUID()))).toBe('not_found');
-});
+test.each(stores)(
+  'a session is not marked as used more often than the interval, however many ask at once, %s',
+  async (_, as) => {
+    const { sessions } = await as(ann);
+    const { id } = await sessions.create({ language: 'en', level: 'beginner' });
+    const writes = async () =>
+      only((await client.query<{ x: string }>('SELECT xmin::text AS x FROM public.sessions WHERE id = $1', [id])).rows)
+        .x;
+    const before = await writes();
+    expect(await sessions.touch(id)).toBe(false);
+    expect(await writes()).toBe(before);
+    await client.query("UPDATE public.sessions SET last_accessed = now() - interval '61 seconds' WHERE id = $1", [id]);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => sessions.touch(id)));
+    expect(answers.filter(Boolean)).toHaveLength(1);
+    expect(await kindOf(sessions.touch(randomUUID()))).toBe('not_found');
+  },
+);
 
 test('a hundred writers at once number their messages without a gap, wherever their session is moved meanwhile', async () => {
   const { sessions } = plain.store.asUser(ann);
@@ -150,7 +187,8 @@ test('a hundred writers at once number their messages without a gap, wherever th
   const mover = (async () => {
     for (; !written; moves++) await [sessions.archive, sessions.delete, sessions.restore][moves % 3]?.(session.id);
   })();
-  const writers = Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? plain.store.asUser(ann) : pipelined.store));
+  const all: SupabaseStore[] = [plain.store.asUser(ann), pipelined.store, ...(signedIn ? [signedIn.ann] : [])];
+  const writers = Array.from({ length: 100 }, (_, i) => all[i % all.length] ?? plain.store);
   const said = await Promise.all(
     writers.map(async ({ messages }, i) => {
       const first = await messages.append({ session_id: session.id, content: `${i} a` });
@@ -171,16 +209,15 @@ test('a hundred writers at once number their messages without a gap, wherever th
 });
 
 describe('what is somebody else’s', () => {
-  test('is not there, or refused', async () => {
+  test.each(stores)('is not there, or refused, %s', async (_, as) => {
     const others = plain.store.asUser(bob);
     const session = await others.sessions.create({ language: 'fr', level: 'advanced' });
     const message = await others.messages.append({ session_id: session.id, content: 'Bonjour' });
-    const { sessions, messages, feedback, search, stats } = plain.store.asUser(ann);
+    const { sessions, messages, feedback, search, stats } = await as(ann);
     expect(await sessions.get(session.id)).toBeNull();
     expect((await messages.list({ session_id: session.id })).rows).toEqual([]);
     expect(await search('bonjour')).toEqual([]);
     expect(await stats({ user_id: bob })).toEqual([]);
-    expect(await feedback.average({ user_id: bob })).toMatchObject({ feedback: 0 });
     for (const call of [
       () => sessions.rename(session.id, 'x'),
       () => sessions.archive(session.id),
@@ -235,10 +272,12 @@ describe('what is somebody else’s', () => {
   });
 });
 
-describe('a value that cannot be', () => {
-  // A call that got as far as a connection would fail for want of one.
-  const nowhere = new pg.Pool({ host: '127.0.0.1', port: 1 });
-  const user = () => createStore(nowhere).asUser(ann);
+// A call that got as far as a connection would fail for want of one.
+const noPool = new pg.Pool({ host: '127.0.0.1', port: 1 });
+describe.each<[string, () => SupabaseStore]>([
+  ['over pg', () => createStore(noPool).asUser(ann)],
+  ['over supabase-js', () => nowhere(ann)],
+])('a value that cannot be, %s', (_, user) => {
   const id = randomUUID();
   test.each<[string, () => Promise<unknown>, RegExp]>([
     ['language', () => user().sessions.create({ language: 'it' as 'en', level: 'beginner' }), /language/],
@@ -267,12 +306,16 @@ describe('a value that cannot be', () => {
   });
 
   test('a call that got past these checks is the one that fails for want of a server', async () => {
-    expect(await kindOf(user().sessions.get(id))).toBe('connection_lost');
+    expect(await kindOf(user().sessions.purge(id))).toBe('connection_lost');
   });
+});
 
-  test('is the same error where only the server knows', async () => {
-    await client.query("ALTER TABLE public.sessions ADD CONSTRAINT no_swearing CHECK (title <> 'damn')");
-    const { sessions } = plain.store.asUser(ann);
+describe.each(stores)('what only the server knows, %s', (_, as) => {
+  const id = randomUUID();
+  test('is the same error', async () => {
+    await client.query(`ALTER TABLE public.sessions DROP CONSTRAINT IF EXISTS no_swearing;
+      ALTER TABLE public.sessions ADD CONSTRAINT no_swearing CHECK (title <> 'damn')`);
+    const { sessions } = await as(ann);
     const error = await errorOf(sessions.create({ language: 'en', level: 'beginner', title: 'damn' }));
     expect(error).toMatchObject({ kind: 'invalid_value', code: 'TD060', cause: { code: '23514' } });
     const forged = Buffer.from(JSON.stringify(['yesterday-ish', id])).toString('base64url');
@@ -283,21 +326,27 @@ describe('a value that cannot be', () => {
   });
 
   test('an id that is taken already exists, in whichever partition', async () => {
-    const { sessions } = plain.store.asUser(ann);
+    const { sessions } = await as(ann);
     const session = await sessions.create({ language: 'en', level: 'beginner' });
     expect(await kindOf(sessions.create({ id: session.id, language: 'en', level: 'beginner' }))).toBe('already_exists');
     await sessions.archive(session.id);
     expect(await kindOf(sessions.create({ id: session.id, language: 'en', level: 'beginner' }))).toBe('already_exists');
   });
-
-  test('the service must say whose session it is, and the user must be there', async () => {
-    const { sessions } = plain.store.asService();
-    expect(await kindOf(sessions.create({ language: 'en', level: 'beginner' }))).toBe('invalid_value');
-    expect(await kindOf(sessions.create({ user_id: randomUUID(), language: 'en', level: 'beginner' }))).toBe(
-      'not_found',
-    );
-  });
 });
+
+test.each([
+  ['over pg', () => plain.store.asService()],
+  ...(postgrestPath ? [['over supabase-js', () => there(signedIn?.service)] as const] : []),
+] as [string, () => SupabaseStore][])(
+  'the service must say whose session it is, and the user must be there, %s',
+  async (_, service) => {
+    const { sessions } = service();
+    const session = { language: 'en', level: 'beginner' } as const;
+    expect(await kindOf(sessions.create(session))).toBe('invalid_value');
+    expect(await kindOf(sessions.create({ ...session, user_id: randomUUID() }))).toBe('not_found');
+    expect(await kindOf(sessions.create({ ...session, user_id: randomUUID(), id: randomUUID() }))).toBe('not_found');
+  },
+);
 
 test('a user’s active sessions are looked for in one partition', async () => {
   const texts: string[] = [];

@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -20,8 +20,6 @@ if (postgrestPath === null) {
 
 const SECRET = 'a secret of at least thirty-two characters';
 const READY_MS = 30_000;
-/** Of the line that it writes whenever it has read the schema. */
-const READ = 'Schema cache loaded in';
 
 export interface Answer {
   readonly status: number;
@@ -43,12 +41,8 @@ export interface Rest {
   /** Where the API is; supabase-js adds `/rest/v1` to it, which a gateway of Supabase's takes away again. */
   readonly url: string;
   /** A token of a signed-in user, or of an API role. */
-  token(as: As): Promise<string>;
+  token(as: As, expires?: string): Promise<string>;
   ask(path: string, as: As, options?: AskOptions): Promise<Answer>;
-  /** How often it has read the schema by now. */
-  readonly reads: number;
-  /** Resolves once it has read the schema again since it had read it so often. */
-  readAfter(reads: number): Promise<void>;
 }
 
 type Child = ChildProcessByStdio<null, null, Readable>;
@@ -64,7 +58,7 @@ interface Running extends Rest {
  */
 export function useRest<Database extends TestDatabase>(
   useDatabase: () => Database,
-  options: { per?: 'test' | 'suite' } = {},
+  options: { per?: 'test' | 'suite'; schema?: string } = {},
 ): { readonly database: Database; readonly rest: Rest } {
   const roles = useRoles({ authenticator: 'LOGIN NOINHERIT' }, options);
   const database = useDatabase();
@@ -74,7 +68,10 @@ export function useRest<Database extends TestDatabase>(
     await withClient(database.url, (admin) =>
       admin.query(`GRANT anon, authenticated, service_role TO ${quoteIdent(roles.authenticator)}`),
     );
-    running = await startPostgrest(postgrestPath, urlAs(database.url, roles.authenticator));
+    running = await startPostgrest(postgrestPath, {
+      url: urlAs(database.url, roles.authenticator),
+      schema: options.schema ?? 'public',
+    });
   };
   const stop = async () => {
     await running?.stop();
@@ -93,25 +90,26 @@ export function useRest<Database extends TestDatabase>(
   };
 }
 
-async function startPostgrest(program: string, databaseUrl: string): Promise<Running> {
-  const { port, started } = await startOnFreePort(undefined, async (server) => {
-    const { started: child, port: admin } = await startOnFreePort(undefined, (free) =>
-      start(program, databaseUrl, server, free),
+interface Exposed {
+  readonly url: string;
+  readonly schema: string;
+}
+
+async function startPostgrest(program: string, database: Exposed): Promise<Running> {
+  const { port, started: child } = await startOnFreePort(undefined, async (server) => {
+    const { started: running } = await startOnFreePort(undefined, (free) =>
+      // A port that nobody has bound yet may be given out twice.
+      start(program, database, server, free === server ? free + 1 : free),
     );
-    return { child, admin };
+    return running;
   });
   const url = `http://127.0.0.1:${port}`;
-  const { child } = started;
-  let reads = 1;
-  createInterface(child.stderr).on('line', (line) => {
-    if (line.includes(READ)) reads++;
-  });
-  const token = async (as: As) => {
+  const token = async (as: As, expires = '1h') => {
     if (as.includes('.')) return as;
     const claims = as === 'anon' || as === 'service_role' ? { role: as } : { role: 'authenticated', sub: as };
     return new SignJWT(claims)
       .setProtectedHeader({ alg: 'HS256' })
-      .setExpirationTime('1h')
+      .setExpirationTime(expires)
       .sign(new TextEncoder().encode(SECRET));
   };
   return {
@@ -130,25 +128,17 @@ async function startPostgrest(program: string, databaseUrl: string): Promise<Run
       const text = await answer.text();
       return { status: answer.status, body: text === '' ? null : JSON.parse(text), headers: answer.headers };
     },
-    get reads() {
-      return reads;
-    },
-    readAfter: async (before) =>
-      vi.waitFor(() => expect(reads).toBeGreaterThan(before), { timeout: READY_MS, interval: 10 }),
-    async stop() {
-      child.kill('SIGTERM');
-      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    },
+    stop: () => end(child),
   };
 }
 
-async function start(program: string, databaseUrl: string, port: number, adminPort: number): Promise<Child> {
+async function start(program: string, database: Exposed, port: number, adminPort: number): Promise<Child> {
   const child = spawn(program, [], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       PATH: process.env.PATH,
-      PGRST_DB_URI: databaseUrl,
-      PGRST_DB_SCHEMAS: 'public',
+      PGRST_DB_URI: database.url,
+      PGRST_DB_SCHEMAS: database.schema,
       PGRST_DB_ANON_ROLE: 'anon',
       PGRST_JWT_SECRET: SECRET,
       PGRST_SERVER_HOST: '127.0.0.1',
@@ -157,28 +147,26 @@ async function start(program: string, databaseUrl: string, port: number, adminPo
     },
   });
   const said: string[] = [];
-  const lines = createInterface(child.stderr);
-  const until = AbortSignal.timeout(READY_MS);
-  await new Promise<void>((resolve, reject) => {
-    const look = () =>
-      fetch(`http://127.0.0.1:${adminPort}/ready`).then(
-        ({ ok }) => (ok ? resolve() : undefined),
-        // Not listening yet: it says something when it does.
-        () => undefined,
-      );
-    lines.on('line', (line) => {
-      said.push(line);
-      void look();
-    });
-    const fail = (why: string) => () => reject(new Error(`PostgREST ${why}:\n${said.join('\n')}`));
-    child.once('error', reject);
-    child.once('exit', fail('did not start'));
-    until.addEventListener('abort', fail('was not ready in time'));
-  }).catch((error: unknown) => {
-    child.kill('SIGTERM');
-    throw error;
-  });
+  createInterface(child.stderr).on('line', (line) => said.push(line));
+  child.once('error', (error) => said.push(error.message));
+  const isReady = async () => {
+    // It ended: there is nothing to wait for.
+    if (child.exitCode !== null) return;
+    expect((await fetch(`http://127.0.0.1:${adminPort}/ready`)).status).toBe(200);
+  };
+  await vi.waitFor(isReady, { timeout: READY_MS, interval: 20 }).catch(() => end(child));
+  if (hasEnded(child)) throw new Error(`PostgREST did not start:\n${said.join('\n')}`);
   return child;
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
 }
 
 function findPostgrest(): string | null {
