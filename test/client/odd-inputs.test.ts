@@ -1,13 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { beforeAll, expect, test } from 'vitest';
-import { type Actions, StoreError } from '../../src/client/index.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Actions, StoreError, type SupabaseStore } from '../../src/client/index.ts';
 import { insertFeedback, insertMessage, insertSession, insertUser, migrated } from '../plans/sessions/fixtures.ts';
+import { postgrestPath, useRest } from '../supabase/postgrest.ts';
 import { useDatabase } from '../support/database.ts';
 import { errorOf, useStore } from './fixtures.ts';
+import { storeAs } from './supabase.ts';
 
-const database = useDatabase(migrated, { per: 'suite' });
+const api = useRest(() => useDatabase(migrated, { per: 'suite' }), { per: 'suite' });
+const { database } = api;
 const own = useStore(database);
+
+/** A user's store, or that of the service. */
+type As = (who: string | 'service') => Promise<SupabaseStore>;
+const overPg: As = async (who) => (who === 'service' ? own.store.asService() : own.store.asUser(who));
+const overSupabase: As = (who) => storeAs(api.rest, who === 'service' ? 'service_role' : who);
+const stores: [string, As][] = [
+  ['over pg', overPg],
+  ...(postgrestPath ? [['over supabase-js', overSupabase] as [string, As]] : []),
+];
 let user: string;
 let session: string;
 let message: string;
@@ -182,19 +194,21 @@ function deep(levels: number): unknown {
   return value;
 }
 
-test.each(calls)('%s answers, or refuses with an error of its own, whatever it is given', async (_, given, call) => {
-  await fc.assert(
-    fc.asyncProperty(given, fc.boolean(), async (values, service) => {
-      const as = service ? own.store.asService() : own.store.asUser(user);
-      // Also what is thrown before there is a promise.
-      await Promise.resolve()
-        .then(() => call(as, ...(values as never[])))
-        .catch((error: unknown) => {
-          if (!(error instanceof StoreError)) throw error;
-        });
-    }),
-    { numRuns: 150 },
-  );
+describe.each(stores)('%s', (_, as) => {
+  test.each(calls)('%s answers, or refuses with an error of its own, whatever it is given', async (_, given, call) => {
+    const [ofUser, ofService] = [await as(user), await as('service')];
+    await fc.assert(
+      fc.asyncProperty(given, fc.boolean(), async (values, service) => {
+        // Also what is thrown before there is a promise. What a store lacks in its type it refuses, too.
+        await Promise.resolve()
+          .then(() => call((service ? ofService : ofUser) as Actions, ...(values as never[])))
+          .catch((error: unknown) => {
+            if (!(error instanceof StoreError)) throw error;
+          });
+      }),
+      { numRuns: 150 },
+    );
+  });
 });
 
 test.each<[string, unknown]>([
@@ -208,39 +222,37 @@ test.each<[string, unknown]>([
 });
 
 // Through the API anybody can write such times into their own rows, and the service lists everybody's.
-test.each(['infinity', '-infinity', '294276-12-31', '4713-01-01 BC'])(
-  'a row of the time %s ends no list',
-  async (time) => {
-    const client = await database.connect();
-    const other = await insertUser(client);
-    const id = await insertSession(client, other);
-    const written = await insertMessage(client, id, other, 'An odd time');
-    const ids = [id, await insertSession(client, other)].sort().reverse();
-    await client.query('UPDATE public.sessions SET last_accessed = $2, created_at = $2 WHERE id = ANY ($1)', [
-      ids,
-      time,
-    ]);
-    await client.query('UPDATE public.messages SET created_at = $2 WHERE id = $1', [written, time]);
-    await client.query('REFRESH MATERIALIZED VIEW public.session_stats');
-    for (const as of [own.store.asUser(other), own.store.asService()]) {
-      const seen: string[] = [];
-      let page = await as.sessions.list({ limit: 1, user_id: other });
-      for (;;) {
-        for (const row of page.rows) {
-          expect(row.last_accessed.getTime()).not.toBeNaN();
-          seen.push(row.id);
-        }
-        if (page.next === null) break;
-        page = await as.sessions.list({ limit: 1, user_id: other, after: page.next });
+test.each(
+  stores.flatMap(([over, as]) =>
+    ['infinity', '-infinity', '294276-12-31', '4713-01-01 BC'].map((time) => ({ over, as, time })),
+  ),
+)('a row of the time $time ends no list, $over', async ({ as: of, time }) => {
+  const client = await database.connect();
+  const other = await insertUser(client);
+  const id = await insertSession(client, other);
+  const written = await insertMessage(client, id, other, 'An odd time');
+  const ids = [id, await insertSession(client, other)].sort().reverse();
+  await client.query('UPDATE public.sessions SET last_accessed = $2, created_at = $2 WHERE id = ANY ($1)', [ids, time]);
+  await client.query('UPDATE public.messages SET created_at = $2 WHERE id = $1', [written, time]);
+  await client.query('REFRESH MATERIALIZED VIEW public.session_stats');
+  for (const as of [await of(other), await of('service')]) {
+    const seen: string[] = [];
+    let page = await as.sessions.list({ limit: 1, user_id: other });
+    for (;;) {
+      for (const row of page.rows) {
+        expect(row.last_accessed.getTime()).not.toBeNaN();
+        seen.push(row.id);
       }
-      expect(seen).toEqual(ids);
-      expect((await as.messages.list({ session_id: id })).rows).toHaveLength(1);
-      expect(await as.search('odd', { user_id: other })).toHaveLength(1);
-      expect(await as.stats({ user_id: other })).toHaveLength(1);
+      if (page.next === null) break;
+      page = await as.sessions.list({ limit: 1, user_id: other, after: page.next });
     }
-    await client.query('DELETE FROM auth.users WHERE id = $1', [other]);
-  },
-);
+    expect(seen).toEqual(ids);
+    expect((await as.messages.list({ session_id: id })).rows).toHaveLength(1);
+    expect(await as.search('odd', { user_id: other })).toHaveLength(1);
+    expect(await as.stats({ user_id: other })).toHaveLength(1);
+  }
+  await client.query('DELETE FROM auth.users WHERE id = $1', [other]);
+});
 
 test('half of a character is refused, and not stored as another one', async () => {
   const error = await errorOf(own.store.asUser(user).sessions.rename(session, '🐘'.slice(0, 1)));
@@ -248,13 +260,16 @@ test('half of a character is refused, and not stored as another one', async () =
   expect(await own.store.asUser(user).sessions.rename(session, '🐘')).toMatchObject({ title: '🐘' });
 });
 
-test.each([500, 3_000, 5_000, 100_000])('corrections of %i levels are stored, or refused', async (levels) => {
-  const { feedback } = own.store.asUser(user);
-  const outcome = await feedback
-    .record({ message_id: message, corrections: deep(levels) as never })
-    .then(({ corrections }) => JSON.stringify(corrections) === JSON.stringify(deep(levels)))
-    .catch((error: unknown) => error);
-  // How deep is too deep, the stacks of this process and of the server say.
-  if (levels === 500) expect(outcome).toBe(true);
-  else if (outcome !== true) expect(outcome).toMatchObject({ kind: 'invalid_value' });
-});
+test.each(stores.flatMap(([over, as]) => [500, 3_000, 5_000, 100_000].map((levels) => ({ over, as, levels }))))(
+  'corrections of $levels levels are stored, or refused, $over',
+  async ({ as, levels }) => {
+    const { feedback } = await as(user);
+    const outcome = await feedback
+      .record({ message_id: message, corrections: deep(levels) as never })
+      .then(({ corrections }) => JSON.stringify(corrections) === JSON.stringify(deep(levels)))
+      .catch((error: unknown) => error);
+    // How deep is too deep, the stacks of this process and of the server say.
+    if (levels === 500) expect(outcome).toBe(true);
+    else if (outcome !== true) expect(outcome).toMatchObject({ kind: 'invalid_value' });
+  },
+);

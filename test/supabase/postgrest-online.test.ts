@@ -4,7 +4,7 @@ import { tandemOn } from '../engine/tandem.ts';
 import { only } from '../plans/sessions/fixtures.ts';
 import { useDatabase } from '../support/database.ts';
 import type { Setup } from '../support/template.ts';
-import { type Answer, postgrestPath, type Rest, useRest } from './postgrest.ts';
+import { type Answer, offeredTo, postgrestPath, type Rest, useRest } from './postgrest.ts';
 
 const { run } = flatWithRows('variants', { sessions: 60, messages: 300 });
 const flatApplication: Setup = {
@@ -115,5 +115,13 @@ describe.skipIf(postgrestPath === null)('a PostgREST that was started before the
     await second.stop();
     expect(second.refused).toEqual([]);
     expect((await byStatus()).status).toBe(200);
+    expect(await offeredTo(rest, user)).toEqual([
+      '/message_feedback',
+      '/messages',
+      '/my_session_stats',
+      '/rpc/search_messages',
+      '/sessions',
+    ]);
+    expect(await offeredTo(rest, 'anon')).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { insertFeedback, insertMessage, insertSession, insertUser, migrated } from '../plans/sessions/fixtures.ts';
 import { useDatabase } from '../support/database.ts';
-import { type AskOptions, postgrestPath, useRest } from './postgrest.ts';
+import { type AskOptions, offeredTo, postgrestPath, useRest } from './postgrest.ts';
 
 const merge = { prefer: 'resolution=merge-duplicates,return=representation' };
 const returning = { prefer: 'return=representation' };
@@ -106,6 +106,13 @@ describe.skipIf(postgrestPath === null)('through PostgREST', () => {
         expect(await ask('session_keys', as, { headers })).toMatchObject({ status: 406, body: { code: 'PGRST106' } });
         expect(await ask('rpc/search_all', as, { method: 'POST', body: {}, headers })).toMatchObject({ status: 406 });
       }
+    });
+
+    test('anything but what is offered', async () => {
+      const own = ['/message_feedback', '/messages', '/my_session_stats', '/rpc/search_messages', '/sessions'];
+      expect(await offeredTo(api.rest, ann)).toEqual(own);
+      expect(await offeredTo(api.rest, 'service_role')).toEqual([...own, '/session_stats'].sort());
+      expect(await offeredTo(api.rest, 'anon')).toEqual([]);
     });
 
     test('session_stats, but by the service', async () => {

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest';
+import { z } from 'zod';
 import { quoteIdent } from '../../src/db/identifier.ts';
 import { startOnFreePort } from '../../src/db/local-port.ts';
 import { urlAs, useRoles } from '../engine/roles.ts';
@@ -46,6 +47,17 @@ export interface Rest {
 }
 
 type Child = ChildProcessByStdio<null, null, Readable>;
+
+/** What PostgREST offers to a caller, by its own description of itself: tables, views and functions. */
+export async function offeredTo(rest: Rest, as: As): Promise<string[]> {
+  const { body } = await rest.ask('', as);
+  const { paths } = description.parse(body);
+  return Object.keys(paths)
+    .filter((path) => path !== '/')
+    .sort();
+}
+
+const description = z.object({ paths: z.record(z.string(), z.unknown()) });
 
 interface Running extends Rest {
   stop(): Promise<void>;
