@@ -14,10 +14,11 @@ interface Entry {
 
 /** Tasks one below the other on a terminal, done in their order; each is moved on from outside. */
 export interface TaskList {
-  /** What stands below the running task. */
+  /** What stands below the running task. A task that has its mark and is done again tells of it below the one that comes next. */
   show(key: string, lines: string[]): void;
   /** Marks the task as done under a new title, and the ones before it that were never told of as left out. */
   done(key: string, title: string): void;
+  /** Marks the task as failed; the one that comes next where it has its mark from before. */
   failed(key: string): void;
   /** Takes the list's hand off the terminal; it stays there as it is. What was not begun stays unmarked. */
   close(): Promise<void>;
@@ -37,14 +38,20 @@ export function createTaskList(
     entry.state = state;
     entry.end();
   };
+  /** listr2 has forgotten what it marked, and throws where it is told of it. */
+  const open = (key: string) => {
+    const entry = entries.get(key);
+    return entry && entry.state !== 'waiting' ? [...entries.values()].find(({ state }) => state === 'waiting') : entry;
+  };
   return {
     show(key, lines) {
-      const entry = entries.get(key);
+      const entry = open(key);
       if (!entry) return;
       entry.lines = lines;
       entry.show();
     },
     done(key, title) {
+      if (entries.get(key)?.state !== 'waiting') return;
       for (const [other, entry] of entries) {
         if (other === key) {
           entry.title = title;
@@ -55,7 +62,7 @@ export function createTaskList(
       }
     },
     failed(key) {
-      const entry = entries.get(key);
+      const entry = open(key);
       if (entry) end(entry, 'failed');
     },
     async close() {

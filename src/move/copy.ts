@@ -144,7 +144,8 @@ async function copyRanges(options: CopyOptions, plan: CopyPlan): Promise<boolean
       unit: 'rows',
       elapsedMs: rows > before ? ((now() - startedAt) * rows) / (rows - before) : now() - startedAt,
     });
-  report();
+  // Of a table that was never analyzed nothing is known before the first blocks are read.
+  if (ranges.done > 0 || plan.rowsEstimate > 0 || plan.blocks === 0) report();
   const worker = async () => {
     while (!rewritten && failed === null && !signal?.aborted) {
       await options.pace?.();

@@ -9,7 +9,7 @@ export const hasPseudoTerminal = /util-linux/.test(spawnSync('script', ['--versi
 
 export interface TerminalSession {
   /** Resolves once the terminal was sent the text. Fails where the command ends without. */
-  until(text: string): Promise<void>;
+  until(text: string | RegExp): Promise<void>;
   type(keys: string): void;
   /** Everything that was sent so far, as it was sent. */
   readonly sent: string;
@@ -19,13 +19,15 @@ export interface TerminalSession {
 export const CTRL_C = '\u0003';
 export const CTRL_D = '\u0004';
 
-/** Runs `tandem` as somebody at a terminal would, who looks at it and types. */
+/** Runs `tandem`, or another program, as somebody at a terminal would, who looks at it and types. */
 export async function onTerminal(
   args: readonly string[],
-  options: TandemOptions & { columns?: number; rows?: number } = {},
+  options: TandemOptions & { columns?: number; rows?: number; program?: string } = {},
 ): Promise<TerminalSession> {
   await ensureBuilt();
-  const quoted = [process.execPath, program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const quoted = [process.execPath, options.program ?? program, ...args]
+    .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+    .join(' ');
   const command = `stty cols ${options.columns ?? 120} rows ${options.rows ?? 40}; exec ${quoted}`;
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     cwd: tmpdir(),
@@ -49,7 +51,7 @@ export async function onTerminal(
     },
     until: (text) =>
       new Promise((resolve, reject) => {
-        const look = () => sent.includes(text) && resolve();
+        const look = () => (typeof text === 'string' ? sent.includes(text) : text.test(sent)) && resolve();
         child.stdout.on('data', look);
         child.on('close', () => reject(new Error(`Ended without ${text}: ${sent}`)));
         look();
