@@ -9,6 +9,7 @@ import { useDatabase } from '../support/database.ts';
  * What PostgREST can embed between relations of schema `public`, by the rules that its documentation gives ("Resource
  * Embedding"): along foreign keys in both directions, through tables whose key holds two of them, and by functions that take a
  * row and return rows of a relation, of which ROWS 1 says that there is one. Partitions' own copies of keys do not count.
+ * For wherever there is no PostgREST to be asked itself, as postgrest.test.ts does.
  */
 const RELATIONSHIPS = `
   WITH relation AS (
