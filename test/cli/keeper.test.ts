@@ -25,7 +25,7 @@ test('archive says what is due, moves it, and undo brings it back', async () => 
   const archived = await on('archive', '--yes');
   expect(archived).toMatchObject({ code: 0, stdout: expect.stringContaining('run 1: 6 archived') });
   expect(await statusOf(database.pool, idOf('active', 10))).toBe('archived');
-  expect(await json('undo', '--yes', '--json')).toEqual({ run: 1, restored: 6, left: 0, busy: 0, purged: 0 });
+  expect(await json('undo', '--yes', '--json')).toEqual({ run: 1, restored: 6, left: 0, busy: 0, kept: 0, purged: 0 });
   expect(await on('undo', '--yes')).toMatchObject({ code: 3, stderr: expect.stringContaining('no run to undo') });
 });
 

@@ -99,7 +99,7 @@ export interface PurgeReach {
   readonly deleted: readonly string[];
   /** They stay, and lose what they refer to. */
   readonly cleared: readonly string[];
-  /** They keep the session, and every other one of its batch, from being purged. */
+  /** They keep the session from being purged. */
   readonly refusing: readonly string[];
   /** Of those that go: the role may not read or lock all rows, and so may not write them to a file. */
   readonly unreadable: readonly string[];

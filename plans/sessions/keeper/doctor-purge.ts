@@ -21,7 +21,7 @@ export async function purging(client: Queryable, names: SessionsNames): Promise<
     return {
       name,
       state: 'warning',
-      message: `sessions to which rows of ${refusing.join(', ')} refer cannot be purged, nor others of their batch`,
+      message: `sessions to which rows of ${refusing.join(', ')} refer cannot be purged; a run leaves them out, and fails`,
       hint: 'Hold these sessions, or let the foreign keys say ON DELETE CASCADE or SET NULL.',
     };
   const parts = [

@@ -121,6 +121,6 @@ function renderReach({ deleted, cleared, refusing }: PurgeReach, directory: stri
   return [
     ...say(deleted, `go with a session${directory === null ? '' : ', and are written to its file'}`),
     ...say(cleared, 'stay, and lose what they refer to'),
-    ...say(refusing, 'keep a session, and its batch, from being deleted for good'),
+    ...say(refusing, 'keep their session from being deleted for good'),
   ];
 }
