@@ -20,6 +20,7 @@ import { duplicateNumbers, unfitFindings } from './findings.ts';
 import { unguardedHolds } from './keeper/holds.ts';
 import { type SessionsNames, sessionsNames } from './names.ts';
 import { numberingIndexSql } from './numbering.ts';
+import { policyFindings } from './policy-findings.ts';
 import { realtimeFindings } from './realtime.ts';
 import { sessionsReport } from './report.ts';
 import { resolveMoves } from './resolve.ts';
@@ -94,6 +95,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
           ...(await orphanFindings(client, moves)),
           ...(await duplicateNumbers(client, moves, names)),
           ...(await applicationFindings(client, names)),
+          ...(await policyFindings(client, names)),
           ...(await realtimeFindings(client, names)),
           ...(await laterMigrations(client)),
         ],

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { inTransaction } from '../../../src/db/connect.ts';
+import { SqlState } from '../../../src/db/sqlstate.ts';
 import { describePlan } from '../../../src/engine/describe-plan.ts';
 import { diskFindings } from '../../../src/engine/disk.ts';
 import type { Finding } from '../../../src/engine/events.ts';
@@ -11,6 +12,7 @@ import { defaultServerLimits, serverFindings } from '../../../src/engine/server-
 import { flatWithRows } from '../../engine/flat-database.ts';
 import { tandemOn } from '../../engine/tandem.ts';
 import { useDatabase } from '../../support/database.ts';
+import { asRole, insertMessage, insertSession, insertUser, refusal } from './fixtures.ts';
 
 const database = useDatabase(flatWithRows('variants', { sessions: 60, messages: 300 }));
 const query = (sql: string) => database.pool.query(sql);
@@ -325,3 +327,26 @@ async function startStandby(url: string, lsn: string): Promise<Socket> {
   socket.write(status);
   return socket;
 }
+
+test('policies of the tables’ own, for the API, are named: they come along and allow what they allowed', async () => {
+  const theirs = expect.objectContaining({ message: expect.stringContaining('add up') });
+  await query(`CREATE POLICY strict ON public.messages AS RESTRICTIVE USING (true);
+    CREATE POLICY server ON public.messages TO service_role USING (true)`);
+  expect(await found()).not.toContainEqual(theirs);
+  await query(`CREATE POLICY "own rows" ON public.messages USING (user_id = auth.uid());
+    CREATE POLICY mine ON public.sessions FOR SELECT TO authenticated USING (user_id = auth.uid())`);
+  expect((await found()).filter(({ message }) => message.includes('add up'))).toMatchObject([
+    { severity: 'warning', subject: 'public.sessions', hint: expect.stringContaining('DROP POLICY "mine"') },
+    { severity: 'warning', subject: 'public.messages', hint: expect.stringContaining('DROP POLICY "own rows"') },
+  ]);
+
+  const { tandem, client } = { tandem: tandemOn(database), client: await database.connect() };
+  await tandem.migrate();
+  const [ann, bob] = [await insertUser(client), await insertUser(client)];
+  const session = await insertSession(client, bob);
+  const intrude = () =>
+    asRole(client, 'authenticated', { setting: 'json', sub: ann }, () => insertMessage(client, session, ann));
+  await intrude();
+  await query('DROP POLICY "own rows" ON public.messages');
+  expect(await refusal(intrude())).toBe(SqlState.insufficientPrivilege);
+});
