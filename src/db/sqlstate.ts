@@ -23,6 +23,7 @@ export const SqlState = {
   undefinedFile: '58P01',
   undefinedSchema: '3F000',
   duplicateObject: '42710',
+  duplicateTable: '42P07',
   duplicatePreparedStatement: '42P05',
   diskFull: '53100',
   tooManyConnections: '53300',

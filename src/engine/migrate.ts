@@ -19,6 +19,7 @@ import {
   maybeLatestRun,
   type Run,
   setMoves,
+  setRollingBack,
 } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import { withRunnerLock } from './runner-lock.ts';
@@ -102,7 +103,8 @@ async function assertStartable({ pool, plan, options, emit }: MigrateOptions): P
   const run = await maybeLatestRun(pool);
   if (isOpen(run)) {
     assertSamePlan(run, plan);
-    assertNotRollingBack(run);
+    // While the names are not swapped, what a rollback has taken back is made again.
+    if (run.phase !== 'baking') assertNotRollingBack(run);
     assertNotRestoring(run);
     return;
   }
@@ -161,6 +163,10 @@ async function openOrStart({ pool, plan, options, emit }: MigrateOptions): Promi
         const settings = { ...latest.settings, moves: acceptChanges(latest.settings.moves, moves) };
         await setMoves(client, latest, settings.moves);
         return { ...latest, settings };
+      }
+      if (latest.rolling_back) {
+        await setRollingBack(client, latest, false);
+        emit({ event: 'note', message: 'The rollback that had begun is given up: what it took back is made again.' });
       }
       emit({ event: 'phase', phase: latest.phase });
       return latest;

@@ -1,12 +1,16 @@
 import type { Queryable } from '../db/connect.ts';
+import { relationExists } from '../db/describe-table.ts';
 import { displayName, quoteName } from '../db/identifier.ts';
+import { changeLogName } from '../move/direction.ts';
 import type { TableMove } from '../move/table-move.ts';
 import { TandemError } from './errors.ts';
 
-/** The tables to go back to, and their columns, that somebody has dropped: they look like a backup that nobody needs. */
+/** The tables to go back to, their columns and logs, that somebody has dropped: they look like a backup that nobody needs. */
 export async function lostRetired(client: Queryable, moves: readonly TableMove[]): Promise<string[]> {
   const lost: string[] = [];
-  for (const { retired, columns } of moves) {
+  for (const move of moves) {
+    const { retired, columns } = move;
+    if (!(await relationExists(client, changeLogName(move)))) lost.push(displayName(changeLogName(move)));
     const { rows } = await client.query<{ columns: string[] }>(
       `SELECT ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
                      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns

@@ -244,6 +244,8 @@ async function insertRestored(
   const restored = { directory, complete: false };
   const settings = { moves, options: plan.identity, restored };
   const run = await insertRun(client, plan.name, settings, plan.steps);
+  // What the live tables are made of now is none of what the flat ones are.
+  await client.query("UPDATE tandem.moved_table SET source_shape = '[]'");
   for (const move of moves)
     for (const sql of [
       ...createChangeLogSql(move),

@@ -22,7 +22,7 @@ import { withFollowedReferences } from './source-references.ts';
 import { recordReturnedForeignKeys } from './source-shape.ts';
 import type { Plan, RunOptions } from './step.ts';
 import { stepContext } from './step-context.ts';
-import { assertWayBack } from './way-back.ts';
+import { assertLiveStand, assertWayBack } from './way-back.ts';
 
 /**
  * Goes back to the flat tables, before or after cutover: the steps' `revert` in reverse order. After cutover the first
@@ -60,7 +60,7 @@ export async function rollback(input: {
       (await listSteps(pool, run)).filter((s) => s.state !== 'pending' && s.state !== 'reverted').map((s) => s.name),
     );
     if (keep && !plan.steps.some((step) => step.reopen && begun.has(step.name))) throw nothingToKeep();
-    await setRollingBack(pool, run);
+    await setRollingBack(pool, run, true);
     const context = stepContext(pool, run, input.options, emit, signal);
     for (const step of [...plan.steps].reverse()) {
       if (!begun.has(step.name)) continue;
@@ -69,6 +69,8 @@ export async function rollback(input: {
           throw new TandemError('TD022', `Stopped before step \`${step.name}\` was reverted.`, {
             hint: 'Run the same command again to go on.',
           });
+        // Stopped in the midst of it, and given up by `migrate`, the step is applied again.
+        await setStepState(pool, run, step.name, 'running');
         await step.revert(context);
       }
       const reopened = keep && step.reopen !== undefined;
@@ -98,6 +100,7 @@ function nothingToKeep(): TandemError {
 
 /** What refers to the tables, and what they refer to, may have another name by now. */
 async function followReferences(pool: Pool, run: Run): Promise<Run> {
+  await assertLiveStand(pool, run.settings.moves);
   const moves = await withFollowedReferences(pool, run.settings.moves);
   await setMoves(pool, run, moves);
   return { ...run, settings: { ...run.settings, moves } };

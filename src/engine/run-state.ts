@@ -78,7 +78,10 @@ export function isOpen(run: Run | null): run is Run {
 export function assertNotRollingBack(run: Run): void {
   if (!run.rolling_back) return;
   throw new TandemError('TD012', 'A rollback of this run has begun, and is not complete.', {
-    hint: 'The same `tandem rollback` completes it; after that, `tandem migrate` can go on or begin anew.',
+    hint:
+      run.phase === 'baking'
+        ? 'The same `tandem rollback` completes it. The names are not swapped yet: `tandem migrate` gives it up, and stays with the new tables.'
+        : 'The same `tandem rollback` completes it; after that, `tandem migrate` can go on or begin anew.',
   });
 }
 
@@ -158,8 +161,8 @@ export async function setPhase(client: Queryable, run: Run, phase: Phase): Promi
   );
 }
 
-export async function setRollingBack(client: Queryable, run: Run): Promise<void> {
-  await client.query('UPDATE tandem.run SET rolling_back = true WHERE id = $1', [run.id]);
+export async function setRollingBack(client: Queryable, run: Run, rollingBack: boolean): Promise<void> {
+  await client.query('UPDATE tandem.run SET rolling_back = $2 WHERE id = $1', [run.id, rollingBack]);
 }
 
 /** A run that was rolled back and kept: as it was before its cutover, with everything copied, and nothing proved. */

@@ -64,7 +64,7 @@ export async function assertSourcesUnaltered(client: Queryable, moves: readonly 
     // A table that is gone has an error of its own, from whoever looks for it.
     if (rows[0] === undefined) continue;
     const before = tableShapeSchema.parse(rows[0].shape);
-    // A run that an earlier version began, which did not look: from now on it does.
+    // A run that an earlier version began, which did not look, or one that stands on a backup: from now on it does.
     if (before.length === 0) {
       await recordSourceShapes(client, [move]);
       continue;

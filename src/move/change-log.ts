@@ -143,12 +143,15 @@ export function detachChangeLogSql(table: QualifiedName, partitions: readonly Qu
   ];
 }
 
+/** In force for every write: somebody may have switched it off on one partition only. */
 export async function hasChangeLog(client: Queryable, table: QualifiedName): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = pg_catalog.to_regclass($1) AND tgname = $2 AND tgenabled = 'A'`,
-    [quoteName(table), LOG_TRIGGER],
+  const { rows } = await client.query<{ logged: boolean }>(
+    `SELECT pg_catalog.bool_and(EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = $2 AND g.tgenabled = 'A')
+              AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = $3 AND g.tgenabled <> 'A')) AS logged
+       FROM (SELECT pg_catalog.to_regclass($1) AS oid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) p) t`,
+    [quoteName(table), LOG_TRIGGER, TRUNCATE_TRIGGER],
   );
-  return rowCount === 1;
+  return rows[0]?.logged === true;
 }
 
 /** Entries not yet drained, counted up to `limit` so that a large backlog costs no full read. */

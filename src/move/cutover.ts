@@ -7,7 +7,8 @@ import { openLockWindow, untilNoDeadlockCheckIsDue } from '../engine/deadlock-ch
 import { TandemError } from '../engine/errors.ts';
 import type { Emit } from '../engine/events.ts';
 import { type LockOptions, withLockRetry } from '../engine/retry-ddl.ts';
-import { backlog, hasChangeLog, hasTruncateEntry } from './change-log.ts';
+import { assertLogged } from './assert-logged.ts';
+import { backlog, hasTruncateEntry } from './change-log.ts';
 import { backward, type Direction, forward } from './direction.ts';
 import { BEGIN, drainUntil, drainWithin } from './drain.ts';
 import { endingBlockers } from './end-blockers.ts';
@@ -175,20 +176,6 @@ function assertWithin(lockedAt: number, maxLockMs: number, cause?: unknown): voi
   if (held <= maxLockMs) return;
   const reason = `the locks were held for ${Math.round(held)} ms, more than ${maxLockMs} ms`;
   throw new AttemptAgain(reason, cause === undefined ? {} : { cause });
-}
-
-/** A log that somebody took off or switched off may have missed writes: nothing is known of the rows then. */
-async function assertLogged(client: Client, moves: readonly TableMove[], direction: 'forward' | 'back'): Promise<void> {
-  for (const move of moves) {
-    if (await hasChangeLog(client, move.source)) continue;
-    const table = displayName(move.source);
-    throw new TandemError('TD023', `The writes of ${table} are not being logged: some may have been missed.`, {
-      hint:
-        direction === 'forward'
-          ? 'Somebody dropped or disabled the trigger tandem_log: go back with `tandem rollback` and start again.'
-          : `Somebody dropped or disabled the trigger tandem_log. Put it back (ALTER TABLE ${table} ENABLE ALWAYS TRIGGER tandem_log); \`tandem verify\` then lists the rows that differ, and each is taken over once it is written again.`,
-    });
-  }
 }
 
 async function drainRest(

@@ -3,6 +3,7 @@ import type { Queryable } from '../db/connect.ts';
 import { incomingForeignKeys, userTriggers } from '../db/describe-dependents.ts';
 import { leafPartitions, partitionNames } from '../db/describe-table.ts';
 import { displayName, type QualifiedName, quoteName } from '../db/identifier.ts';
+import { SqlState, sqlStateOf } from '../db/sqlstate.ts';
 import { assertHeldByRetired } from '../engine/held-by-retired.ts';
 import { assertColumnsStand, assertNoColumnIsLost } from '../engine/live-columns.ts';
 import { assertNoReferenceIsLost } from '../engine/live-references.ts';
@@ -10,7 +11,7 @@ import { assertSourcesUnaltered } from '../engine/source-shape.ts';
 import type { Step, StepContext } from '../engine/step.ts';
 import { attachChangeLogSql } from '../move/change-log.ts';
 import { isReplaced } from '../move/compare-attachments.ts';
-import { cutover } from '../move/cutover.ts';
+import { cutover, validateSql } from '../move/cutover.ts';
 import { type Dependents, readDependents } from '../move/dependents.ts';
 import { forward } from '../move/direction.ts';
 import { hangingOn } from '../move/hanging.ts';
@@ -23,6 +24,8 @@ import { assertNothingLate, recordCarried } from './carried.ts';
 import { assertMovable, assertNamesFree, withCurrentTables } from './current-tables.ts';
 import { catchUp } from './drain.ts';
 import { validateWithPartitions } from './foreign-keys.ts';
+import { tellLeftBehind } from './left-behind.ts';
+import { assertReturnable } from './returnable.ts';
 
 /** Swaps the names in one short transaction, and back again. */
 export function cutoverStep(input: {
@@ -109,7 +112,9 @@ export function cutoverStep(input: {
     verify: async () => [],
     revert: async (context) => {
       if (await isCutOver(context)) {
+        await tellLeftBehind(context);
         await withCurrentTables(context, async (assertCurrent) => {
+          await assertReturnable(context.pool, context.moves);
           await fillBeside(context, 'retired');
           return cutover({
             ...(await swapInput(context, 'source', input.unlive(context.moves))),
@@ -226,11 +231,24 @@ export function redirected(key: ForeignKey, move: TableMove): ForeignKey {
   return { ...key, references: move.identity.table, referencedColumns: columns };
 }
 
-/** The flat tables' foreign keys came back NOT VALID; they were valid, and every row since came through valid ones. */
+/**
+ * The flat tables' foreign keys came back NOT VALID; they were valid, and every row since came through valid ones. Where
+ * somebody dropped one meanwhile, rows may have come that it refuses: they are no reason to leave the way back undone.
+ */
 async function validateReturned(context: StepContext): Promise<void> {
-  for (const move of context.moves) {
-    for (const key of [...move.sourceForeignKeys, ...move.incoming.map((i) => i.before)]) {
-      if (key.validated) await validateWithPartitions(context, key.table, key);
+  for (const key of context.moves.flatMap((m) => [...m.sourceForeignKeys, ...m.incoming.map((i) => i.before)])) {
+    if (!key.validated) continue;
+    try {
+      await validateWithPartitions(context, key.table, key);
+    } catch (error) {
+      if (sqlStateOf(error) !== SqlState.foreignKeyViolation) throw error;
+      context.emit({
+        event: 'finding',
+        severity: 'warning',
+        subject: displayName(key.table),
+        message: `foreign key ${key.name} stands NOT VALID: ${error instanceof Error ? error.message : error}`,
+        hint: `Mend the rows, then: ${validateSql(key.table, key.name)};`,
+      });
     }
   }
 }

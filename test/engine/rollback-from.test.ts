@@ -108,6 +108,18 @@ describe('rollback --from', () => {
     expect(await tandem.verify()).toMatchObject({ ok: true });
   });
 
+  test('can be kept, and gone on with without a copy', async () => {
+    const { tandem, directory } = await finished();
+    await tandem.rollbackFrom(directory);
+    await tandem.rollback({ keep: true });
+    await query("UPDATE public.sessions SET title = 'flat'");
+    tandem.events.length = 0;
+    await tandem.migrate();
+    expect(tandem.events.filter((e) => e.event === 'progress' && e.step === 'copy')).toEqual([]);
+    expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+    expect(await query('SELECT DISTINCT title FROM public.sessions')).toEqual([{ title: 'flat' }]);
+  });
+
   test('can be finished again, and leaves nothing', async () => {
     const { tandem, directory } = await finished();
     const before = [...(await catalogOf(database.pool)), ...(await rowsOf(database.pool))];

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { catalogDifference } from '../../src/db/catalog-snapshot.ts';
+import { defaultCutoverLimits } from '../../src/move/cutover.ts';
 import { useDirectory } from '../backup/fixtures.ts';
 import { useDatabase } from '../support/database.ts';
 import { fewRows } from './flat-database.ts';
@@ -86,6 +87,93 @@ describe('rollback', () => {
   });
 });
 
+describe('rollback, where the live tables are no longer what the cutover made', () => {
+  const warnings = () => tandem.events.flatMap((event) => (event.event === 'finding' ? [event.message] : []));
+
+  test.each([
+    {
+      done: 'ALTER TABLE public.sessions_active DISABLE TRIGGER tandem_log',
+      undo: 'ALTER TABLE public.sessions_active ENABLE ALWAYS TRIGGER tandem_log',
+      error: { code: 'TD023', message: expect.stringContaining('public.sessions') },
+    },
+    {
+      done: 'ALTER TABLE public.messages RENAME TO said',
+      undo: 'ALTER TABLE public.said RENAME TO messages',
+      error: { code: 'TD005', message: expect.stringContaining('public.messages') },
+    },
+  ])('waits beforehand after $done', async ({ done, undo, error }) => {
+    await tandem.migrate();
+    await query(done);
+    const before = await catalogOf(database.pool);
+    expect(await tandem.status()).toMatchObject({ way_back: [error.message] });
+    await expect(tandem.rollback()).rejects.toMatchObject(error);
+    expect(catalogDifference(before, await catalogOf(database.pool))).toEqual([]);
+    await query(undo);
+    await tandem.rollback();
+  });
+
+  test('goes back with rows that a foreign key refuses which was dropped, and says so', async () => {
+    await tandem.migrate();
+    await query(`ALTER TABLE public.messages DROP CONSTRAINT messages_user_id_fkey;
+      UPDATE public.messages SET user_id = gen_random_uuid() WHERE id = (SELECT id FROM public.messages LIMIT 1)`);
+    await tandem.rollback();
+    expect(warnings()).toContainEqual(expect.stringContaining('foreign key messages_user_id_fkey stands NOT VALID'));
+    expect(await foreignKeys('public.messages')).toEqual([
+      expect.stringMatching(/^messages_session_id_fkey: .* ON DELETE CASCADE$/),
+      expect.stringMatching(/^messages_user_id_fkey: .* NOT VALID$/),
+    ]);
+    expect(await tandem.status()).toMatchObject({ phase: 'rolled_back' });
+  });
+
+  test('names what leaves with them', async () => {
+    await tandem.migrate();
+    await query(`CREATE INDEX later_idx ON public.messages (created_at);
+      CREATE POLICY later ON public.sessions FOR SELECT TO authenticated USING (true);
+      ALTER TABLE public.sessions_active RENAME TO sessions_of_today`);
+    await tandem.rollback();
+    expect(warnings().filter((message) => message.includes('leaves with the new table'))).toEqual([
+      expect.stringContaining('policy later'),
+      expect.stringContaining('index later_idx'),
+    ]);
+  });
+});
+
+describe('a rollback that stops before its swap is given up by migrate, and everything stands as before', () => {
+  test.each([
+    {
+      what: 'a view that the flat tables cannot have',
+      begin: 'CREATE VIEW public.by_language AS SELECT language, count(*) FROM public.messages GROUP BY 1',
+      end: 'DROP VIEW public.by_language',
+      error: { code: 'TD027', message: expect.stringContaining('column "language" does not exist') },
+    },
+    {
+      what: 'a lock that is not to be had',
+      begin: 'BEGIN; SELECT FROM public.messages',
+      end: 'COMMIT',
+      error: { code: 'TD020' },
+    },
+  ])('$what', async ({ begin, end, error }) => {
+    tandem = tandemOn(database, {}, { cutover: { ...defaultCutoverLimits, lockTimeoutMs: 50, attempts: 2 } });
+    await tandem.migrate();
+    const before = await catalogOf(database.pool, ['public', 'private', 'auth']);
+    const somebody = await database.connect();
+    await somebody.query(begin);
+    await expect(tandem.rollback()).rejects.toMatchObject(error);
+    expect(catalogDifference(before, await catalogOf(database.pool, ['public', 'private', 'auth']))).not.toEqual([]);
+    await expect(tandem.finish()).rejects.toMatchObject({
+      code: 'TD012',
+      hint: expect.stringContaining('gives it up'),
+    });
+    await somebody.query(end);
+    await query("UPDATE public.sessions SET title = 'meanwhile'");
+    expect(await tandem.migrate()).toMatchObject({ phase: 'baking' });
+    expect(catalogDifference(before, await catalogOf(database.pool, ['public', 'private', 'auth']))).toEqual([]);
+    expect(await tandem.verify()).toMatchObject({ ok: true, findings: [] });
+    await tandem.rollback();
+    expect(await query('SELECT DISTINCT title FROM public.sessions')).toEqual([{ title: 'meanwhile' }]);
+  });
+});
+
 test('rollback --from follows names, and says which foreign key does not come back', async () => {
   const directory = newDirectory();
   tandem = tandemOn(database, {}, { backupDir: directory });
@@ -103,25 +191,21 @@ test('rollback --from follows names, and says which foreign key does not come ba
   expect(await foreignKeys('public.sessions')).toEqual([expect.stringContaining('REFERENCES auth.people(id)')]);
 });
 
-test.each(['DROP TABLE tandem.sessions_backup', 'ALTER TABLE tandem.messages_backup DROP COLUMN content'])(
-  'after %s nothing is taken back, and finish ends the run where that is said',
-  async (done) => {
-    await tandem.migrate();
-    await query(done);
-    await query("UPDATE public.sessions SET title = 'since'");
-    const before = await catalogOf(database.pool);
-    const gone = { code: 'TD027', message: expect.stringContaining(done.match(/tandem\.\w+/)?.[0] ?? '') };
-    for (const command of [
-      () => tandem.rollback(),
-      () => tandem.rollback({ keep: true }),
-      tandem.verify,
-      tandem.migrate,
-    ])
-      await expect(command()).rejects.toMatchObject(gone);
-    await expect(tandem.finish()).rejects.toMatchObject(gone);
-    expect(catalogDifference(before, await catalogOf(database.pool))).toEqual([]);
-    await tandem.finish({ withoutWayBack: true });
-    await expectNothingOfTandems(database.pool);
-    expect(await query('SELECT DISTINCT title FROM public.sessions')).toEqual([{ title: 'since' }]);
-  },
-);
+test.each([
+  'DROP TABLE tandem.sessions_backup',
+  'ALTER TABLE tandem.messages_backup DROP COLUMN content',
+  'DROP TABLE tandem.messages_backup CASCADE; DROP TABLE tandem.changes_messages',
+])('after %s nothing is taken back, and finish ends the run where that is said', async (done) => {
+  await tandem.migrate();
+  await query(done);
+  await query("UPDATE public.sessions SET title = 'since'");
+  const before = await catalogOf(database.pool);
+  const gone = { code: 'TD027', message: expect.stringContaining(done.match(/tandem\.\w+/)?.[0] ?? '') };
+  for (const command of [() => tandem.rollback(), () => tandem.rollback({ keep: true }), tandem.verify, tandem.migrate])
+    await expect(command()).rejects.toMatchObject(gone);
+  await expect(tandem.finish()).rejects.toMatchObject(gone);
+  expect(catalogDifference(before, await catalogOf(database.pool))).toEqual([]);
+  await tandem.finish({ withoutWayBack: true });
+  await expectNothingOfTandems(database.pool);
+  expect(await query('SELECT DISTINCT title FROM public.sessions')).toEqual([{ title: 'since' }]);
+});

@@ -13,4 +13,5 @@ drop trigger if exists session_keys_truncate on {{schema}}.{{partition.deleted}}
 drop function if exists private.message_complete();
 drop function if exists private.messages_follow_language();
 drop function if exists private.session_key_guard();
-drop function if exists private.session_keys_truncate();
+-- A partition may have another name by now, and its trigger with it.
+drop function if exists private.session_keys_truncate() cascade;

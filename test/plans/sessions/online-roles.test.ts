@@ -60,6 +60,21 @@ describe('an owner who is no superuser, and may only refer to auth.users', () =>
     ).toEqual([]);
   });
 
+  test('is told of a privilege that it has lost before anything is taken back', async () => {
+    await asOwner(async (tandem) => {
+      await tandem.migrate();
+      await query(`ALTER DATABASE ${name} OWNER TO CURRENT_USER`);
+      const before = await catalogOf(database.pool);
+      await expect(tandem.rollback()).rejects.toMatchObject({
+        code: 'TD006',
+        hint: expect.stringContaining('GRANT CREATE ON DATABASE'),
+      });
+      expect(catalogDifference(before, await catalogOf(database.pool))).toEqual([]);
+      await query(`GRANT CREATE ON DATABASE ${name} TO ${roles.owner}`);
+      await tandem.rollback();
+    });
+  });
+
   test('finishes; the new tables are the owner’s, and users are still removed by whoever owns them', async () => {
     await asOwner(async (tandem, pool) => {
       await tandem.migrate();
