@@ -13,6 +13,7 @@ import { SessionsPage } from './pages/sessions.tsx';
 import { StatisticsPage } from './pages/statistics.tsx';
 import { pages } from './pages.ts';
 import { Masthead, type Place, PlaceContext } from './parts/masthead.tsx';
+import { Stale } from './parts/stale.tsx';
 import { usePath } from './router.ts';
 import { useData } from './use-data.ts';
 
@@ -42,6 +43,7 @@ export function App() {
             {place.problem.message} {place.problem.hint}
           </p>
         )}
+        <Stale />
         <Page path={path} />
       </main>
     </PlaceContext.Provider>

@@ -10,14 +10,18 @@ export function bytes(n: number): string {
   return `${Math.abs(amount) < 10 && unit > 0 ? amount.toFixed(1) : Math.round(amount)} ${UNITS[unit]}`;
 }
 
-/** `12 ms`, `3.4 s`, `2 min 05 s`, `3 h 10 min`, `4 days`. */
+/** `12.5 ms`, `340 ms`, `3.4 s`, `2 min 05 s`, `3 h 10 min`, `4 days`, `12 years`. */
 export function duration(seconds: number): string {
-  if (seconds < 1) return `${seconds === 0 ? 0 : Math.max(1, Math.round(seconds * 1000))} ms`;
+  if (seconds < 1) {
+    const ms = seconds * 1000;
+    return `${ms < 100 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`;
+  }
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   const [minutes, rest] = [Math.floor(seconds / 60), Math.round(seconds % 60)];
   if (minutes < 60) return `${minutes} min ${String(rest).padStart(2, '0')} s`;
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
-  return `${count(seconds / 86_400)} days`;
+  const days = seconds / 86_400;
+  return days < 3 * 365 ? `${count(days)} days` : `${count(days / 365)} years`;
 }
 
 const DAY = new Intl.DateTimeFormat('en', { year: 'numeric', month: 'short', day: 'numeric' });

@@ -8,6 +8,8 @@ export type Connection = 'live' | 'paused' | 'lost';
 interface State {
   readonly connection: Connection;
   readonly migration: MigrationView | null;
+  /** Why the server cannot ask the database; empty where it can. */
+  readonly away: string;
 }
 
 /** A browser connects again by itself where the stream broke, but not where it was refused: by a proxy, or for want of a token. */
@@ -15,7 +17,7 @@ const AGAIN_MS = 5_000;
 
 /** One stream for the whole page; a page that is paused has none. */
 let source: EventSource | null = null;
-let state: State = { connection: 'lost', migration: null };
+let state: State = { connection: 'lost', migration: null, away: '' };
 const watchers = new Set<() => void>();
 const readers = new Set<(topics: readonly Topic[]) => void>();
 
@@ -27,7 +29,7 @@ function update(change: Partial<State>): void {
 function connect(): void {
   source = new EventSource('/api/live');
   source.addEventListener('open', () => {
-    update({ connection: 'live' });
+    update({ connection: 'live', away: '' });
     // What was read before the stream began may be old by now.
     for (const reader of readers) reader(topics);
   });
@@ -40,6 +42,7 @@ function connect(): void {
     setTimeout(() => source === mine && connect(), AGAIN_MS);
   });
   source.addEventListener('migration', (event) => update({ migration: JSON.parse(event.data) }));
+  source.addEventListener('away', ({ data }) => update({ away: data }));
   source.addEventListener('changed', (event) => {
     const changed: readonly Topic[] = JSON.parse(event.data);
     for (const reader of readers) reader(changed);

@@ -15,11 +15,13 @@ const MOST_STREAMS = 100;
  */
 export function createOutbox() {
   let migration: string | null = null;
+  let away: string | null = null;
   const changed = new Set<Topic>();
   let arrived = () => {};
   return {
     put(event: keyof LiveEvents, data: string): void {
       if (event === 'migration') migration = data;
+      else if (event === 'away') away = data;
       else for (const topic of JSON.parse(data) as Topic[]) changed.add(topic);
       arrived();
     },
@@ -27,13 +29,15 @@ export function createOutbox() {
       const taken: { event: keyof LiveEvents; data: string }[] = [];
       if (migration !== null) taken.push({ event: 'migration', data: migration });
       if (changed.size > 0) taken.push({ event: 'changed', data: JSON.stringify([...changed]) });
+      if (away !== null) taken.push({ event: 'away', data: away });
       migration = null;
+      away = null;
       changed.clear();
       return taken;
     },
     /** Resolves once there is something to take, or after so long. */
     wait(ms: number): Promise<void> {
-      if (migration !== null || changed.size > 0) return Promise.resolve();
+      if (migration !== null || away !== null || changed.size > 0) return Promise.resolve();
       return new Promise((resolve) => {
         const timer = setTimeout(resolve, ms);
         arrived = () => {

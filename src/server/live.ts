@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { refusalOf } from './failure.ts';
 import { type Topic, topics } from './topics.ts';
 
 export interface LiveEvents {
@@ -6,6 +7,8 @@ export interface LiveEvents {
   migration: string;
   /** These are no longer what they were. */
   changed: string;
+  /** Why the database cannot be asked; empty where it can again. */
+  away: string;
 }
 
 type Listener = (event: keyof LiveEvents, data: string) => void;
@@ -38,6 +41,7 @@ export function createLive({ migration, versions, everyMs = EVERY_MS }: LiveSour
   /** Nothing at first: what the first look finds is told as changed, for a page may have read before it. */
   let known: Partial<Record<Topic, string>> = {};
   let looking = false;
+  let away = '';
   let wakeUp = new AbortController();
 
   const tell: Listener = (event, data) => {
@@ -57,8 +61,13 @@ export function createLive({ migration, versions, everyMs = EVERY_MS }: LiveSour
     looking = true;
     while (listeners.size > 0 && !closed.signal.aborted) {
       wakeUp = new AbortController();
-      // A database that is away is asked again; the pages' own requests say so meanwhile.
-      await look().catch(() => undefined);
+      // A database that is away is asked again; whoever looks at what was there is told meanwhile.
+      const reason = await look().then(
+        () => '',
+        (error: unknown) => refusalOf(error).message,
+      );
+      if (reason !== away) tell('away', reason);
+      away = reason;
       await sleep(LEAST_MS, undefined, { signal: closed.signal }).catch(() => undefined);
       const signal = AbortSignal.any([wakeUp.signal, closed.signal]);
       await sleep(Math.max(0, everyMs - LEAST_MS), undefined, { signal }).catch(() => undefined);
@@ -70,6 +79,7 @@ export function createLive({ migration, versions, everyMs = EVERY_MS }: LiveSour
     subscribe(listener) {
       listeners.add(listener);
       if (last !== '') listener('migration', last);
+      if (away !== '') listener('away', away);
       void run();
       return () => listeners.delete(listener);
     },

@@ -180,6 +180,10 @@ describe.skipIf(!chromiumPath)('the migration', () => {
     const { rows } = await database.pool.query("SELECT count(*)::int AS n FROM public.sessions WHERE title = 'since'");
     expect(rows).toEqual([{ n: 200 }]);
     expect(await readdir(directory)).toEqual([folder]);
+    // Nobody is to find out at the rollback that it waits.
+    await database.pool.query('CREATE TABLE public.since (message uuid REFERENCES public.messages (id))');
+    await page.getByText('A rollback would wait:').waitFor();
+    await page.getByRole('listitem').getByText('public.since', { exact: false }).first().waitFor();
     await page.close();
     await served.close();
     await rm(directory, { recursive: true });

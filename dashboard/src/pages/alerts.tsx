@@ -60,7 +60,7 @@ export function AlertsPage() {
                         <td>{alert.severity}</td>
                         <td>{moment(alert.since)}</td>
                         <td>{alert.resolved_at && moment(alert.resolved_at)}</td>
-                        <td>{alert.summary}</td>
+                        <td class="text">{alert.summary}</td>
                       </tr>
                     ))}
                   </tbody>

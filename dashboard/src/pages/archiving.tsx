@@ -21,9 +21,12 @@ const FIELDS = [
 
 const GRACE = { key: 'graceDays', label: 'A run can be undone for' } as const;
 
+const WRITTEN_MS = 300;
+
 export function ArchivingPage() {
   const { value, problem, reload } = useData(() => answered(api.archiving.$get()), ['archiving', 'holds']);
-  const { value: preview, reload: look } = useData(() => answered(api.archiving.due.$get()), ['archiving', 'holds']);
+  const next = useData(() => answered(api.archiving.due.$get()), ['archiving', 'holds']);
+  const { value: preview, problem: unseen, reload: look } = next;
   const run = useLive().migration?.run;
   const ended = run?.ended_at;
   // An undo that has ended changes what is due.
@@ -59,6 +62,8 @@ export function ArchivingPage() {
       />
       <section aria-labelledby="next">
         <h2 id="next">The next run</h2>
+        {preview === undefined && !unseen && <p class="quiet">Counting …</p>}
+        <ProblemNote problem={unseen} />
         {preview && all === 0 && <p>Nothing is due.</p>}
         {all > 0 && (
           <ul class="due">
@@ -117,7 +122,7 @@ export function ArchivingPage() {
                     <td class="number">{count(archived)}</td>
                     <td class="number">{count(deleted)}</td>
                     <td class="number">{count(purged)}</td>
-                    <td>
+                    <td class="text">
                       {error ?? (undone_at ? `undone ${ago(undone_at)}` : '')}{' '}
                       {undone_at === null && archived + deleted > 0 && (
                         <Confirm
@@ -162,13 +167,17 @@ function PolicyForm({ policy, fixed, onDone }: { policy: Policy; fixed: boolean;
     setEffect(null);
     if (!changed) return;
     let stale = false;
-    answered(api.archiving.policy.try.$post({ json: { policy: wanted } })).then(
-      ({ sessions, stricter }) => stale || setEffect({ sessions, stricter }),
-      // The server says why when it is asked to change it.
-      () => undefined,
-    );
+    const look = () =>
+      answered(api.archiving.policy.try.$post({ json: { policy: wanted } })).then(
+        ({ sessions, stricter }) => stale || setEffect({ sessions, stricter }),
+        // The server says why when it is asked to change it.
+        () => undefined,
+      );
+    // Counting what is due may take seconds: once, when the number is written, and not for each of its digits.
+    const timer = setTimeout(look, WRITTEN_MS);
     return () => {
       stale = true;
+      clearTimeout(timer);
     };
   }, [wanted, changed]);
   return (

@@ -54,15 +54,15 @@ export function AuditPage() {
               {value.entries.map(({ id, at, actor, action, subject, detail }) => (
                 <tr key={id}>
                   <th scope="row">{moment(at)}</th>
-                  <td>{actor}</td>
+                  <td class="text short">{actor}</td>
                   <td>{ACTIONS[action] ?? action}</td>
-                  <td>
+                  <td class="text short">
                     <code>{subject}</code>
                   </td>
-                  <td>
-                    {Object.entries(detail).map(([name, said]) => (
+                  <td class="text">
+                    {particulars(detail).map(([name, said]) => (
                       <div key={name}>
-                        {name}: {typeof said === 'string' ? said : JSON.stringify(said)}
+                        {name}: {said}
                       </div>
                     ))}
                   </td>
@@ -75,4 +75,21 @@ export function AuditPage() {
       <Pager label="Pages of the audit" trail={trail} next={next} onTrail={setTrail} />
     </>
   );
+}
+
+/** Of what was changed, that alone which is another one now. */
+function particulars({ before, after, ...others }: Readonly<Record<string, unknown>>): [string, string][] {
+  const [old, now] = [members(before), members(after)];
+  const changes = [...new Set([...Object.keys(old), ...Object.keys(now)])]
+    .filter((name) => inWords(old[name]) !== inWords(now[name]))
+    .map((name): [string, string] => [name, `${inWords(old[name])} → ${inWords(now[name])}`]);
+  return [...Object.entries(others).map(([name, said]): [string, string] => [name, inWords(said)]), ...changes];
+}
+
+const members = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? { ...value } : {};
+
+function inWords(value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -76,11 +76,13 @@ export function BackupsPage() {
                     {value.drills.map((drill) => (
                       <tr key={drill.id}>
                         <th scope="row">{moment(drill.started_at)}</th>
-                        <td>{drill.backup_id ?? drill.directory}</td>
+                        <td class="text">{drill.backup_id ?? drill.directory}</td>
                         <td>{drill.place === 'server' ? 'a scratch database' : 'a private server'}</td>
                         <td class="number">{drill.rows === null ? '–' : count(drill.rows)}</td>
                         <td class="number">{took(drill)}</td>
-                        <td>{drill.error ?? (drill.ended_at === null ? 'under way' : 'every row came back')}</td>
+                        <td class="text">
+                          {drill.error ?? (drill.ended_at === null ? 'under way' : 'every row came back')}
+                        </td>
                       </tr>
                     ))}
                   </tbody>

@@ -54,6 +54,22 @@ export function MigrationPage() {
           {status.cutover_attempts > 1 && ` at attempt ${status.cutover_attempts}`}.
         </p>
       )}
+      {status.lock_attempt && (
+        <p class="notice">
+          {status.lock_attempt.purpose}: attempt {status.lock_attempt.attempt} of {status.lock_attempt.attempts} gave
+          its locks back on {moment(status.lock_attempt.at)}: {status.lock_attempt.reason}
+        </p>
+      )}
+      {status.way_back !== null && status.way_back.length > 0 && (
+        <div class="notice">
+          <p>A rollback would wait:</p>
+          <ul>
+            {status.way_back.map((obstacle) => (
+              <li key={obstacle}>{obstacle}</li>
+            ))}
+          </ul>
+        </div>
+      )}
       <MigrationActions view={view} onDone={reload} />
       {run && <RunLog run={run} />}
       {status.holder && run?.ended_at !== null && (

@@ -4,7 +4,7 @@ import { answered, api, type Problem, problemIn } from '../api.ts';
 import { duration, moment, plural } from '../format.ts';
 import { Chart, linesOf } from '../parts/chart.tsx';
 import { usePlace } from '../parts/masthead.tsx';
-import { ProblemNote } from '../parts/problem.tsx';
+import { NotYet, ProblemNote } from '../parts/problem.tsx';
 import { Scroll } from '../parts/scroll.tsx';
 import { SpanChoice } from '../parts/span.tsx';
 import { useData } from '../use-data.ts';
@@ -25,7 +25,8 @@ export function SearchPage() {
     <>
       <h1>Search</h1>
       <ProblemNote problem={problem} />
-      <TrySearch />
+      {value?.ready === false && <NotYet what="Messages are searched from the cutover on." />}
+      {value?.ready && <TrySearch />}
       <section aria-labelledby="latency">
         <h2 id="latency">Latency over time</h2>
         <SpanChoice hours={hours} onChange={setHours} />

@@ -23,8 +23,8 @@ export function SessionPage({ id }: { id: string }) {
       {value && session && (
         <>
           <dl class="figures">
-            <Figure term="Id" value={session.id} />
-            <Figure term="User" value={session.user_id} />
+            <Figure term="Id" value={session.id} wide />
+            <Figure term="User" value={session.user_id} wide />
             <Figure term="Status" value={session.status} />
             <Figure term="Language" value={`${session.language}, ${session.level}`} />
             <Figure term="Begun" value={moment(session.created_at)} />
@@ -68,9 +68,9 @@ export function SessionPage({ id }: { id: string }) {
   );
 }
 
-function Figure({ term, value }: { term: string; value: string }) {
+function Figure({ term, value, wide = false }: { term: string; value: string; wide?: boolean }) {
   return (
-    <div>
+    <div class={wide ? 'wide' : ''}>
       <dt>{term}</dt>
       <dd>{value}</dd>
     </div>

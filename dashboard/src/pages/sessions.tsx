@@ -61,7 +61,7 @@ export function SessionsPage() {
       </form>
       <OpenById />
       <ProblemNote problem={problem} />
-      {problem && <NotYet what="Sessions have a status of their own from the cutover on." />}
+      {value === null && <NotYet what="Sessions have a status of their own from the cutover on." />}
       {value && value.rows.length === 0 && <p>There are none.</p>}
       {value && value.rows.length > 0 && (
         <Scroll label="Sessions">
@@ -78,7 +78,7 @@ export function SessionsPage() {
             <tbody>
               {value.rows.map((session) => (
                 <tr key={session.id}>
-                  <th scope="row">
+                  <th scope="row" class="text">
                     <a href={`/sessions/${session.id}`}>{session.title ?? session.id}</a>
                   </th>
                   <td>{session.language}</td>

@@ -44,38 +44,42 @@ export function StatisticsPage() {
           />
           <Drift recounts={value.recounts} />
           <h2>The last refreshes</h2>
-          <Scroll label="The last refreshes">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Begun</th>
-                  <th scope="col">How</th>
-                  <th scope="col" class="number">
-                    Took
-                  </th>
-                  <th scope="col" class="number">
-                    Rows
-                  </th>
-                  <th scope="col">Error</th>
-                </tr>
-              </thead>
-              <tbody>
-                {value.refreshes.map(({ id, started_at, ended_at, mode, rows, error }) => (
-                  <tr key={id}>
-                    <th scope="row">{moment(started_at)}</th>
-                    <td>{mode}</td>
-                    <td class="number">
-                      {ended_at === null
-                        ? 'under way'
-                        : duration((Date.parse(ended_at) - Date.parse(started_at)) / 1000)}
-                    </td>
-                    <td class="number">{rows === null ? '–' : count(rows)}</td>
-                    <td>{error ?? ''}</td>
+          {value.refreshes.length === 0 ? (
+            <p class="quiet">None so far.</p>
+          ) : (
+            <Scroll label="The last refreshes">
+              <table>
+                <thead>
+                  <tr>
+                    <th scope="col">Begun</th>
+                    <th scope="col">How</th>
+                    <th scope="col" class="number">
+                      Took
+                    </th>
+                    <th scope="col" class="number">
+                      Rows
+                    </th>
+                    <th scope="col">Error</th>
                   </tr>
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
+                </thead>
+                <tbody>
+                  {value.refreshes.map(({ id, started_at, ended_at, mode, rows, error }) => (
+                    <tr key={id}>
+                      <th scope="row">{moment(started_at)}</th>
+                      <td>{mode}</td>
+                      <td class="number">
+                        {ended_at === null
+                          ? 'under way'
+                          : duration((Date.parse(ended_at) - Date.parse(started_at)) / 1000)}
+                      </td>
+                      <td class="number">{rows === null ? '–' : count(rows)}</td>
+                      <td class="text">{error}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </Scroll>
+          )}
         </>
       )}
     </>

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { bytes } from '../format.ts';
 import { Scroll } from './scroll.tsx';
 
 export interface Line {
@@ -54,6 +55,17 @@ export function Chart({ caption, times, lines, format, time = true, height = 220
   );
 }
 
+/** Between round sizes, for who counts in 1,024. */
+const BINARY = Array.from({ length: 50 }, (_, i) => 2 ** i);
+
+/** How times stand below a chart, by the seconds between them: as elsewhere on the pages, the day where it begins. */
+const TIMES: uPlot.Axis.DynamicValues | (string | number | null)[][] = [
+  [28 * 86_400, '{MMM} {YYYY}', null, null, null, null, null, null, 1],
+  [86_400, '{MMM} {D}', null, null, null, null, null, null, 1],
+  [60, '{HH}:{mm}', '\n{MMM} {D}', null, '\n{MMM} {D}', null, null, null, 1],
+  [1, '{HH}:{mm}:{ss}', '\n{MMM} {D}', null, '\n{MMM} {D}', null, null, null, 1],
+];
+
 function draw(
   Plot: typeof uPlot,
   element: HTMLElement,
@@ -69,7 +81,7 @@ function draw(
       legend: { show: lines.length > 1 },
       cursor: { drag: { x: false, y: false } },
       series: [
-        {},
+        { value: '{MMM} {D}, {HH}:{mm}' },
         ...lines.map((line) => ({
           label: line.label,
           stroke: resolved(element, `--series-${line.colour}`),
@@ -78,7 +90,10 @@ function draw(
           value: (_: uPlot, value: number | null) => (value === null ? '–' : format(value)),
         })),
       ],
-      axes: [axis, { ...axis, size: 72, values: (_, ticks) => ticks.map(format) }],
+      axes: [
+        time ? { ...axis, values: TIMES } : axis,
+        { ...axis, size: 72, values: (_, ticks) => ticks.map(format), ...(format === bytes && { incrs: BINARY }) },
+      ],
     },
     [[...times], ...lines.map((line) => [...line.values])],
     element,

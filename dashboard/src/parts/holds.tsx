@@ -36,7 +36,7 @@ export function Holds({ holds, onDone }: { holds: readonly HoldRow[]; onDone: ()
                   <th scope="row">
                     <a href={`/sessions/${session_id}`}>{session_id}</a>
                   </th>
-                  <td>{reason}</td>
+                  <td class="text">{reason}</td>
                   <td>
                     {moment(placed_at)} <span class="quiet">as {placed_by}</span>
                   </td>

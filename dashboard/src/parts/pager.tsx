@@ -1,4 +1,4 @@
-/** Goes through keyset pages: `trail` are the cursors that led here, `next` the one that leads on, or null on the last page. */
+/** Goes through keyset pages: `trail` are the cursors that led here, `next` the one that leads on, or null on the last page. Nothing where there is one page. */
 export function Pager<Cursor>({
   label,
   trail,
@@ -10,6 +10,7 @@ export function Pager<Cursor>({
   readonly next: Cursor | null;
   readonly onTrail: (trail: Cursor[]) => void;
 }) {
+  if (trail.length === 0 && next === null) return null;
   return (
     <nav class="actions" aria-label={label}>
       <button type="button" disabled={trail.length === 0} onClick={() => onTrail(trail.slice(0, -1))}>

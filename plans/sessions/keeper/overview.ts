@@ -1,5 +1,5 @@
 import type { Pool, Queryable } from '../../../src/db/connect.ts';
-import { displayName } from '../../../src/db/identifier.ts';
+import { displayName, quoteName } from '../../../src/db/identifier.ts';
 import type { Status } from '../../../src/engine/status.ts';
 import type { SessionsNames } from '../names.ts';
 import { listFiring } from './alert-records.ts';
@@ -39,28 +39,59 @@ const plural = (n: number, one: string, many = `${one}s`) => `${number(n)} ${n =
 /** What is well and what is not. Reads only, and of no table more than a few pages. */
 export async function overview(input: OverviewInput): Promise<Sentence[]> {
   const { pool, names, status } = input;
-  const migration = aboutMigration(status, names);
+  const migration = (await thereIsNone(input)) ?? aboutMigration(status, names);
   if (status.phase !== 'finished' && status.phase !== 'baking') return [migration];
   const installed = await isInstalled(pool);
-  const checks = examine(pool, names);
   const sentences = await Promise.all([
-    migration,
-    ...(installed ? [aboutAlerts(pool), aboutArchiving(pool)] : []),
-    aboutStatistics(pool, installed),
-    aboutPartitions(input),
-    ...(installed ? [aboutBackups(pool, input.makesBackups)] : []),
+    ...(installed ? [tried('Alerts', aboutAlerts(pool)), tried('Archiving', aboutArchiving(pool))] : []),
+    tried('Statistics', aboutStatistics(pool, installed)),
+    tried('Partitions', aboutPartitions(input)),
+    ...(installed ? [tried('Backups', aboutBackups(pool, input.makesBackups))] : []),
+    tried('Keeper', aboutTheRest(input)),
   ]);
-  const examined = (await checks).flatMap(({ name, state, message, hint }): Sentence[] => {
-    if (!['indexes', 'vacuum', 'keeper'].includes(name)) return [];
-    const topic = TITLES[name] ?? name;
-    return [{ topic, state: WELLNESS[state], text: `${capital(message)}.`, hint }];
+  return [migration, ...sentences.flat()];
+}
+
+/** What cannot be looked at is wrong itself, and hides nothing of the rest. */
+async function tried(topic: string, about: Promise<Sentence | Sentence[]>): Promise<Sentence | Sentence[]> {
+  try {
+    return await about;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return {
+      topic,
+      state: 'wrong',
+      text: `This cannot be looked at: ${reason}.`,
+      hint: '`tandem doctor` may say more.',
+    };
+  }
+}
+
+async function aboutTheRest({ pool, names }: OverviewInput): Promise<Sentence[]> {
+  return (await examine(pool, names)).flatMap(({ name, state, message, hint }): Sentence[] => {
+    const topic = TITLES[name];
+    return topic === undefined ? [] : [{ topic, state: WELLNESS[state], text: `${capital(message)}.`, hint }];
   });
-  return [...sentences, ...examined];
 }
 
 const TITLES: Readonly<Record<string, string>> = { indexes: 'Indexes', vacuum: 'Vacuum', keeper: 'Keeper' };
 const WELLNESS = { ok: 'well', warning: 'worth a look', failed: 'wrong' } as const;
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Before a migration: a database that is another one than was meant, or tables that have other names. */
+async function thereIsNone({ pool, names, status }: OverviewInput): Promise<Sentence | null> {
+  if (status.phase !== 'none') return null;
+  const { rows } = await pool.query<{ there: boolean }>('SELECT pg_catalog.to_regclass($1) IS NOT NULL AS there', [
+    quoteName(names.sessions),
+  ]);
+  if (rows[0]?.there === true) return null;
+  return {
+    topic: 'Migration',
+    state: 'wrong',
+    text: `There is no table ${displayName(names.sessions)} in this database.`,
+    hint: 'Give `tandem serve` the database that has it, or name the table in the plan file.',
+  };
+}
 
 function aboutMigration(status: Status, names: SessionsNames): Sentence {
   const topic = 'Migration';

@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { writeAudit } from '../../../plans/sessions/keeper/audit.ts';
 import { listHolds } from '../../../plans/sessions/keeper/holds.ts';
+import { assertMigrated, isMigrated } from '../../../plans/sessions/keeper/install.ts';
 import { keeperNames } from '../../../plans/sessions/keeper/transitions.ts';
 import { sessionStatus } from '../../client/rows.ts';
 import { TandemError } from '../../engine/errors.ts';
@@ -32,11 +33,13 @@ export function sessionsRoutes({ pool, names, store }: Dashboard) {
   return new Hono<Signed>()
     .get('/', query(page), async (context) => {
       const { status, user, after } = context.req.valid('query');
+      if (!(await isMigrated(pool, names))) return context.json(null);
       const list = { status, limit: PAGE, ...(user && { user_id: user }), ...(after && { after }) };
       return context.json(await store.sessions.list(list));
     })
     .get('/:id', async (context) => {
       const id = z.guid().parse(context.req.param('id'));
+      await assertMigrated(pool, names);
       const session = await store.sessions.get(id);
       if (session === null) throw new TandemError('TD061', `There is no session ${id}.`);
       const counted = await pool.query(
