@@ -70,7 +70,9 @@ describe('an owner who is no superuser, and may only refer to auth.users', () =>
         hint: expect.stringContaining('GRANT CREATE ON DATABASE'),
       });
       expect(catalogDifference(before, await catalogOf(database.pool))).toEqual([]);
-      await query(`GRANT CREATE ON DATABASE ${name} TO ${roles.owner}`);
+      await query(
+        `GRANT CREATE ON DATABASE ${name} TO ${roles.owner}; GRANT CREATE ON SCHEMA public TO ${roles.owner}`,
+      );
       await tandem.rollback();
     });
   });
@@ -164,7 +166,7 @@ describe('a role that lacks something is told so before anything is changed', ()
     await expectRefusal(/CREATE.*database/);
   });
   test('CREATE on the schema', async () => {
-    await query(`GRANT CREATE ON DATABASE ${name} TO ${roles.owner}`);
+    await query(`GRANT CREATE ON DATABASE ${name} TO ${roles.owner}; GRANT CREATE ON SCHEMA public TO ${roles.owner}`);
     await expectRefusal(/CREATE.*public/);
   });
   test('the tables', async () => {
