@@ -69,6 +69,8 @@ export function cutoverCommand(program: Command, run: RunCommand): void {
 
 async function untilCutOver(pool: Pool, signal: AbortSignal): Promise<Outcome> {
   while (!signal.aborted) {
+    // The holder first: one that ends after it was looked for has told the run what became of it.
+    const holder = await currentHolder(pool);
     const run = await maybeLatestRun(pool);
     if (run?.phase === 'baking') {
       const lockMs = run.cutover_lock_ms;
@@ -77,7 +79,7 @@ async function untilCutOver(pool: Pool, signal: AbortSignal): Promise<Outcome> {
         fields: { phase: run.phase, cutover_lock_ms: lockMs === null ? null : Math.round(lockMs * 10) / 10 },
       };
     }
-    if ((await currentHolder(pool)) === null) {
+    if (holder === null) {
       throw new TandemError('TD032', 'The run that was asked has ended without cutting over.', {
         hint: '`tandem status` says why; `tandem cutover` again goes on from here.',
       });
