@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { inTransaction, type Queryable } from '../../../src/db/connect.ts';
-import { isDataError, isTransient, SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
+import { isTransient, SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
 import { createPacer } from '../../../src/engine/pacer.ts';
 import type { SessionsNames } from '../names.ts';
-import { type Batch, type BatchRow, oneBatchOf, type Reached, START } from './batch.ts';
+import { type Batch, type BatchRow, isRefusal, oneBatchOf, type Reached, START } from './batch.ts';
 import { keeperControl } from './control.ts';
 import { readPolicy } from './policy.ts';
 import { purgeBatch } from './purge.ts';
@@ -56,6 +56,7 @@ export async function archiveDue(options: ArchiveOptions): Promise<ArchiveRun> {
     run = await beginRun(client);
     return await archiveIn(options, run);
   } finally {
+    // Where its session is gone, so is its lock.
     await (run === null ? null : client.query('SELECT keeper.end_run($1)', [run]).catch(() => undefined));
     client.release();
   }
@@ -147,12 +148,6 @@ function isEnd(error: unknown): boolean {
 function isPassing(error: unknown): boolean {
   const state = sqlStateOf(error);
   return isTransient(state) || state === SqlState.lockNotAvailable;
-}
-
-/** A trigger or a foreign key of the application's refuses a session. */
-function isRefusal(error: unknown): boolean {
-  const state = sqlStateOf(error);
-  return isDataError(state) || state === SqlState.triggeredDataChange || state === SqlState.checkOption;
 }
 
 /** The next session that is due from there on; null where none is. */

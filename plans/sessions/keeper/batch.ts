@@ -1,3 +1,5 @@
+import { isDataError, SqlState, sqlStateOf } from '../../../src/db/sqlstate.ts';
+
 /** How far a run has come: the last access, and the id, of the last session that it looked at. */
 export interface Reached {
   /** As text: microseconds would not survive a `Date`. */
@@ -23,4 +25,10 @@ export interface BatchRow extends Reached {
 export function oneBatchOf({ rows }: { readonly rows: readonly BatchRow[] }): Batch {
   const { taken = 0, moved = 0, ...reached } = rows[0] ?? {};
   return { taken, moved, reached: { ...START, ...reached } };
+}
+
+/** A trigger or a foreign key of the application's refuses a session. */
+export function isRefusal(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return isDataError(state) || state === SqlState.triggeredDataChange || state === SqlState.checkOption;
 }

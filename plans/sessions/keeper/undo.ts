@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
+import { inTransaction, type Queryable } from '../../../src/db/connect.ts';
 import { TandemError } from '../../../src/engine/errors.ts';
 import type { SessionsNames } from '../names.ts';
+import { isRefusal } from './batch.ts';
 import { keeperNames } from './transitions.ts';
 
 export interface Undone {
@@ -45,14 +47,8 @@ export async function undoRun(
       JOIN private.session_keys k ON k.id = m.session_id
     WHERE m.run_id = $1 AND NOT EXISTS (SELECT FROM keeper.session_moves later
                                          WHERE later.session_id = m.session_id AND later.moved_at > m.moved_at)`;
-  let [restored, kept] = [0, 0];
-  // By id: what a trigger keeps where it is would be taken again and again.
-  for (let after: string | null = null; ; ) {
-    if (signal.aborted)
-      throw new TandemError('TD022', 'Stopped between two batches of sessions.', {
-        hint: 'Run the same command again to go on.',
-      });
-    const batch: { rows: UndoneBatch[] } = await pool.query<UndoneBatch>(
+  const bringBack = async (client: Queryable, after: string | null, most: number): Promise<UndoneBatch> => {
+    const { rows } = await client.query<UndoneBatch>(
       `WITH moved AS MATERIALIZED (
          SELECT m.session_id, m.from_status, m.to_status FROM ${movedBy} AND ($3::uuid IS NULL OR m.session_id > $3)
           ORDER BY m.session_id LIMIT $2 FOR UPDATE OF s, k SKIP LOCKED),
@@ -62,13 +58,43 @@ export async function undoRun(
          RETURNING s.${k.status} = moved.from_status AS done)
        SELECT (SELECT count(*) FROM moved)::int AS taken, (SELECT count(*) FILTER (WHERE done) FROM back)::int AS back,
               (SELECT session_id::text FROM moved ORDER BY session_id DESC LIMIT 1) AS last`,
-      [found.id, BATCH, after],
+      [found.id, most, after],
     );
-    const { taken, back, last }: UndoneBatch = batch.rows[0] ?? { taken: 0, back: 0, last: null };
-    restored += back;
-    kept += taken - back;
-    if (taken === 0) break;
-    after = last;
+    return rows[0] ?? { taken: 0, back: 0, last: null };
+  };
+  const next = async (after: string | null): Promise<string | null> => {
+    const { rows } = await pool.query<{ id: string }>(
+      `SELECT m.session_id::text AS id FROM ${movedBy} AND ($2::uuid IS NULL OR m.session_id > $2) ORDER BY m.session_id LIMIT 1`,
+      [found.id, after],
+    );
+    return rows[0]?.id ?? null;
+  };
+  let [restored, kept, most] = [0, 0, BATCH];
+  // By id: what a trigger keeps where it is would be taken again and again.
+  for (let after: string | null = null; ; ) {
+    if (signal.aborted)
+      throw new TandemError('TD022', 'Stopped between two batches of sessions.', {
+        hint: 'Run the same command again to go on.',
+      });
+    try {
+      // Rolled back before it is tried again: a statement's error is told before its locks are given up.
+      const { taken, back, last } = await inTransaction(pool, (client) => bringBack(client, after, most));
+      restored += back;
+      kept += taken - back;
+      if (taken === 0) break;
+      after = last;
+      most = Math.min(BATCH, most * 2);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (most > 1) {
+        // Fewer and fewer, until it is the one that is refused.
+        most = Math.floor(most / 2);
+        continue;
+      }
+      after = await next(after);
+      if (after === null) throw error;
+      kept += 1;
+    }
   }
   const { rows } = await pool.query<{ left: number }>(`SELECT count(*)::int AS "left" FROM ${movedBy}`, [found.id]);
   const still = rows[0]?.left ?? 0;

@@ -312,7 +312,7 @@ describe('undoing a run', () => {
     expect(await undoRun(database.pool, names, id, never())).toMatchObject({ restored: 1, busy: 0 });
   });
 
-  test.each(['NEW.status := OLD.status; RETURN NEW', 'RETURN NULL'])(
+  test.each(['NEW.status := OLD.status; RETURN NEW', 'RETURN NULL', "RAISE EXCEPTION 'not that one'"])(
     'ends where a trigger keeps a session, and says so: %s',
     async (how) => {
       const { id } = await run(database.pool);
@@ -349,6 +349,35 @@ describe('where the tables are still flat', () => {
     await expect(installKeeper(database.pool, names)).rejects.toMatchObject({ code: 'TD012' });
     const { rowCount } = await database.pool.query("SELECT FROM pg_namespace WHERE nspname = 'keeper'");
     expect(rowCount).toBe(0);
+  });
+});
+
+describe('a run that nobody has ended', () => {
+  const database = useDatabase(idleSessions);
+  const query = (sql: string) => database.pool.query(sql);
+
+  test('is closed by the next one, and not where somebody is at work on it', async () => {
+    await usePolicy(database.pool);
+    await query('INSERT INTO keeper.archive_runs DEFAULT VALUES');
+    const other = await database.connect();
+    const looks: Promise<unknown>[] = [];
+    const look = async () => {
+      await other.query('SELECT keeper.end_run(keeper.begin_run())');
+      return (await other.query('SELECT error FROM keeper.archive_runs WHERE id = 2')).rows[0].error;
+    };
+    await archiveDue({ pool: database.pool, names, signal: never(), onBatch: () => looks.push(look()) });
+    expect(new Set(await Promise.all(looks))).toEqual(new Set([null]));
+    const { rows } = await query(
+      'SELECT error, ended_at IS NOT NULL AS ended FROM keeper.archive_runs WHERE id < 3 ORDER BY id',
+    );
+    expect(rows).toEqual([
+      { error: 'It was interrupted.', ended: true },
+      { error: null, ended: true },
+    ]);
+    // Its own lock is given back, whatever became of its session.
+    expect(
+      (await query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = keeper.run_lock()::oid")).rows,
+    ).toEqual([]);
   });
 });
 
