@@ -1,3 +1,7 @@
+/** For `pattern` of an input that takes an id, with what comes along when it is copied. */
+export const ID = String.raw`\s*[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\s*`;
+export const ID_TITLE = 'an id, such as 0a1b2c3d-4e5f-6789-abcd-ef0123456789';
+
 export function count(n: number): string {
   return Math.round(n).toLocaleString('en');
 }

@@ -51,10 +51,11 @@ export async function trySearch(dashboard: Dashboard, actor: string, { query, us
     await client.query(`BEGIN READ ONLY; ${PATIENCE}`);
     const plansWithin = await listenForPlans(client);
     await becomeUser(client, user);
+    const own = plansWithin().length;
     const startedAt = performance.now();
     const found = await client.query(text, [query, language]);
     const elapsed_ms = performance.now() - startedAt;
-    const within = plansWithin();
+    const within = plansWithin().slice(own);
     const explained = await client.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, BUFFERS) ${text}`, [
       query,
       language,

@@ -58,6 +58,11 @@ describe.skipIf(!chromiumPath)('actions', () => {
     const page = await open('/archiving');
     await page.getByRole('button', { name: 'Place a hold …' }).click();
     const dialog = page.getByRole('dialog');
+    // What is no id is not sent.
+    await dialog.getByLabel('Session').fill('active 3');
+    await dialog.getByLabel('Reason').fill('a dispute');
+    await dialog.getByRole('button', { name: 'Place a hold' }).click();
+    expect(await dialog.locator('#hold-session:invalid').count()).toBe(1);
     await dialog.getByLabel('Session').fill(idOf('active', 99));
     await dialog.getByLabel('Reason').fill('a dispute');
     await dialog.getByRole('button', { name: 'Place a hold' }).click();
@@ -155,6 +160,8 @@ describe.skipIf(!chromiumPath)('actions', () => {
       .getByText(/Function Scan|Index Scan|Bitmap/)
       .first()
       .waitFor();
+    // What makes the transaction that user's is no part of the search.
+    expect(await page.getByText(/^Query Text: SELECT pg_catalog\.set_config/).count()).toBe(0);
     expect(await page.getByText('Hello', { exact: true }).count()).toBe(0);
     expect(await violations(page)).toEqual([]);
     expect(await lastNoted()).toMatchObject({ action: 'search.try', subject: user, detail: { query: 'hello' } });

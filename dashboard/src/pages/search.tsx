@@ -1,7 +1,7 @@
 import type { InferResponseType } from 'hono/client';
 import { useMemo, useState } from 'preact/hooks';
 import { answered, api, type Problem, problemIn } from '../api.ts';
-import { duration, moment, plural } from '../format.ts';
+import { duration, ID, ID_TITLE, moment, plural } from '../format.ts';
 import { Chart, linesOf } from '../parts/chart.tsx';
 import { usePlace } from '../parts/masthead.tsx';
 import { NotYet, ProblemNote } from '../parts/problem.tsx';
@@ -80,6 +80,8 @@ function TrySearch() {
             id="user"
             required
             placeholder="id of a user"
+            pattern={ID}
+            title={ID_TITLE}
             value={user}
             onInput={({ currentTarget }) => setUser(currentTarget.value)}
           />

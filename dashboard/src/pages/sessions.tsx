@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api.ts';
-import { ago } from '../format.ts';
+import { ago, ID, ID_TITLE } from '../format.ts';
 import { Pager } from '../parts/pager.tsx';
 import { NotYet, ProblemNote } from '../parts/problem.tsx';
 import { Scroll } from '../parts/scroll.tsx';
@@ -53,6 +53,8 @@ export function SessionsPage() {
           <input
             id="owner"
             placeholder="anybody"
+            pattern={ID}
+            title={ID_TITLE}
             value={user}
             onInput={({ currentTarget }) => setUser(currentTarget.value)}
           />
@@ -113,7 +115,8 @@ function OpenById() {
         <input
           id="session-id"
           required
-          pattern="\s*[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\s*"
+          pattern={ID}
+          title={ID_TITLE}
           value={id}
           onInput={({ currentTarget }) => setId(currentTarget.value)}
         />

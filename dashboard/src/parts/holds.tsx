@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api.ts';
-import { moment } from '../format.ts';
+import { ID, ID_TITLE, moment } from '../format.ts';
 import { Confirm } from './confirm.tsx';
 import { Scroll } from './scroll.tsx';
 
@@ -92,6 +92,8 @@ export function PlaceHold({ session: given, onDone }: { session?: string; onDone
           <input
             id="hold-session"
             required
+            pattern={ID}
+            title={ID_TITLE}
             value={session}
             onInput={({ currentTarget }) => setSession(currentTarget.value)}
           />

@@ -144,7 +144,9 @@ function Start({ word, onDone, resumes, backedUp }: StartProps) {
       {!resumes && (
         <label class="choice">
           <input type="checkbox" checked={auth} onChange={({ currentTarget }) => setAuth(currentTarget.checked)} />
-          Create a stand-in for <code>auth.users</code> where the database has none
+          <span>
+            Create a stand-in for <code>auth.users</code> where the database has none
+          </span>
         </label>
       )}
     </Confirm>
