@@ -109,7 +109,7 @@ export function sessionsPlan(config: SessionsConfig): Plan {
       cutoverStep({
         guide: '5',
         live: (moves) => liveStatements(names, moves),
-        unlive: () => unliveStatements(names),
+        unlive: (moves) => unliveStatements(names, moves),
         replaces: isSetByPlan,
         returned: () => planStatements('security-feedback-revert', names, 'live'),
         reopened: (moves) => (isNumbered(moves) ? [numberingIndexSql(names)] : []),

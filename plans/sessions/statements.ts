@@ -1,5 +1,6 @@
 import { quoteName } from '../../src/db/identifier.ts';
 import type { TableMove } from '../../src/move/table-move.ts';
+import { embeddingReferencesSql } from './embedding-references.ts';
 import type { SessionsNames } from './names.ts';
 import { numberingIndexSql } from './numbering.ts';
 import { planStatements } from './templates.ts';
@@ -51,12 +52,14 @@ export function liveStatements(names: SessionsNames, moves: readonly TableMove[]
     ...planStatements('live-triggers', names, 'live'),
     ...planStatements('security-feedback', names, 'live'),
     ...planStatements('embedding', names, 'live'),
+    ...embeddingReferencesSql(names, moves, 'embedding-reference'),
   ];
 }
 
 /** Undoes them, still under the final names. */
-export function unliveStatements(names: SessionsNames): string[] {
+export function unliveStatements(names: SessionsNames, moves: readonly TableMove[]): string[] {
   return [
+    ...embeddingReferencesSql(names, moves, 'embedding-reference-revert'),
     ...planStatements('embedding-revert', names, 'live'),
     ...planStatements('live-triggers-revert', names, 'live'),
   ];

@@ -100,6 +100,63 @@ test('embeds along both, and the feedback of messages', async () => {
   expect(rows).toEqual([{ messages: 300, sessions: 300, feedback: 1 }]);
 });
 
+describe('a table of the application’s that refers to sessions', () => {
+  const refer = () =>
+    database.pool.query(`
+      CREATE TABLE public."Book marks" (id integer PRIMARY KEY, "of" uuid REFERENCES public.sessions ON DELETE CASCADE);
+      CREATE TABLE public.ratings (session_id uuid PRIMARY KEY REFERENCES public.sessions, stars integer);
+      CREATE TABLE public.pairs (a uuid REFERENCES public.sessions, b uuid REFERENCES public.sessions);
+      INSERT INTO public.ratings SELECT id, 5 FROM public.sessions`);
+  const functions = async () =>
+    (
+      await database.pool.query<{ name: string }>(
+        "SELECT p.oid::regprocedure::text AS name FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND pronargs = 1 ORDER BY 1",
+      )
+    ).rows.map(({ name }) => name);
+
+  test('keeps its relationships, and has them back by its key', async () => {
+    await refer();
+    const tandem = tandemOn(database);
+    await tandem.migrate();
+    expect(await between('sessions', 'Book marks')).toEqual([
+      { source: 'sessions', target: 'Book marks', many: 'many', how: 'function' },
+      { source: 'Book marks', target: 'sessions', many: 'one', how: 'function' },
+    ]);
+    // One row at most, which its key says; and of two keys no function can say which.
+    expect(await between('sessions', 'ratings')).toMatchObject([{ many: 'one' }, { many: 'one' }]);
+    expect(await between('sessions', 'pairs')).toEqual([]);
+    const allowed = await database.pool.query(
+      `SELECT bool_or(has_function_privilege('anon', p.oid, 'execute')) AS anon, bool_and(has_function_privilege('authenticated', p.oid, 'execute')) AS signed_in
+         FROM pg_proc p WHERE pronamespace = 'public'::regnamespace AND pronargs = 1`,
+    );
+    expect(allowed.rows).toEqual([{ anon: false, signed_in: true }]);
+    await tandem.rollback();
+    expect(await functions()).toEqual([]);
+    expect(await between('sessions', 'Book marks')).toMatchObject([{ how: 'key' }, { how: 'key' }]);
+  });
+
+  test('may be dropped after the cutover, and a rollback does without', async () => {
+    await refer();
+    const tandem = tandemOn(database);
+    await tandem.migrate();
+    await database.pool.query('DROP TABLE public."Book marks" CASCADE');
+    await tandem.rollback();
+    expect(await functions()).toEqual([]);
+  });
+
+  test('keeps a function of its own that has such a name', async () => {
+    await refer();
+    await database.pool.query(
+      "CREATE FUNCTION public.sessions(public.ratings) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'",
+    );
+    const tandem = tandemOn(database);
+    await tandem.migrate();
+    expect(await between('sessions', 'ratings')).toMatchObject([{ source: 'sessions' }]);
+    await tandem.rollback();
+    expect(await functions()).toEqual(['public.sessions(public.ratings)']);
+  });
+});
+
 test('a realtime publication has the partitions’ rows under the name of sessions', async () => {
   await database.pool.query('CREATE PUBLICATION supabase_realtime FOR TABLE public.sessions, public.messages');
   const tandem = tandemOn(database);

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { packageRoot } from '../../src/db/sql-file.ts';
 import { flatWithRows } from '../engine/flat-database.ts';
 import { tandemOn } from '../engine/tandem.ts';
 import { only } from '../plans/sessions/fixtures.ts';
@@ -17,7 +20,17 @@ const flatApplication: Setup = {
       ALTER TABLE public.sessions ENABLE ROW LEVEL SECURITY;
       ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
       CREATE POLICY own ON public.sessions TO authenticated USING (user_id = auth.uid());
-      CREATE POLICY own ON public.messages TO authenticated USING (user_id = auth.uid())`);
+      CREATE POLICY own ON public.messages TO authenticated USING (user_id = auth.uid());
+      CREATE TABLE public.bookmarks (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, session_id uuid REFERENCES public.sessions);
+      CREATE TABLE public.ratings (session_id uuid PRIMARY KEY REFERENCES public.sessions, stars integer);
+      INSERT INTO public.bookmarks (session_id) SELECT id FROM public.sessions;
+      INSERT INTO public.ratings SELECT id, 5 FROM public.sessions;
+      CREATE TABLE public.tags (id integer PRIMARY KEY, name text);
+      CREATE TABLE public.session_tags (session_id uuid REFERENCES public.sessions, tag_id integer REFERENCES public.tags, PRIMARY KEY (session_id, tag_id));
+      INSERT INTO public.tags VALUES (1, 'travel');
+      INSERT INTO public.session_tags SELECT id, 1 FROM public.sessions;
+      CREATE VIEW public.recent AS SELECT * FROM public.sessions;
+      GRANT SELECT ON public.bookmarks, public.ratings, public.tags, public.session_tags, public.recent TO authenticated, service_role`);
   },
 };
 
@@ -29,6 +42,8 @@ const requestsOf = (rest: Rest, user: string, session: string): Requests => ({
   'the session of messages': () => rest.ask('messages?select=content,sessions(title)&limit=5', user),
   'inner, by a column of the embedded': () =>
     rest.ask('sessions?select=title,messages!inner(content)&messages.sequence_number=gt.1', user),
+  'bookmarks of sessions': () => rest.ask('sessions?select=title,bookmarks!inner(id),ratings!inner(stars)', user),
+  'the session of bookmarks': () => rest.ask('bookmarks?select=id,sessions!inner(title)', user),
   'as the service': () => rest.ask('messages?select=content,sessions!inner(title)&limit=5', 'service_role'),
   'a title': () => rest.ask(`sessions?id=eq.${session}`, user, { method: 'PATCH', body: { title: 'Again' } }),
   'a status': () => rest.ask(`sessions?id=eq.${session}`, user, { method: 'PATCH', body: { status: 'archived' } }),
@@ -115,12 +130,36 @@ describe.skipIf(postgrestPath === null)('a PostgREST that was started before the
     await second.stop();
     expect(second.refused).toEqual([]);
     expect((await byStatus()).status).toBe(200);
+    expect(await rest.ask(`sessions?select=bookmarks(session_id),ratings(stars)&id=eq.${session}`, user)).toMatchObject(
+      {
+        body: [{ bookmarks: [{ session_id: session }], ratings: { stars: 5 } }],
+      },
+    );
+    // What docs/supabase.md says of keys that nothing takes the place of.
+    const lost = ['sessions?select=tags(name)', 'recent?select=messages(content)'];
+    for (const path of lost) expect((await rest.ask(path, user)).body).toMatchObject({ code: 'PGRST200' });
+    const tagged = `id=eq.${session}&select=`;
+    const tags = [{ name: 'travel' }];
+    expect(await rest.ask(`sessions?${tagged}session_tags(tags(name))`, user)).toMatchObject({
+      body: [{ session_tags: [{ tags: tags[0] }] }],
+    });
+    const document = readFileSync(join(packageRoot(), 'docs/supabase.md'), 'utf8');
+    await database.pool.query(/^CREATE FUNCTION public\.tags[^;]+;\nNOTIFY [^;]+;$/m.exec(document)?.[0] ?? '');
+    await vi.waitFor(
+      async () => expect((await rest.ask(`sessions?${tagged}tags(name)`, user)).body).toEqual([{ tags }]),
+      { timeout: 30_000 },
+    );
     expect(await offeredTo(rest, user)).toEqual([
+      '/bookmarks',
       '/message_feedback',
       '/messages',
       '/my_session_stats',
+      '/ratings',
+      '/recent',
       '/rpc/search_messages',
+      '/session_tags',
       '/sessions',
+      '/tags',
     ]);
     expect(await offeredTo(rest, 'anon')).toEqual([]);
   });
