@@ -51,6 +51,8 @@ export async function trySearch(dashboard: Dashboard, actor: string, { query, us
     await client.query(`BEGIN READ ONLY; ${PATIENCE}`);
     const plansWithin = await listenForPlans(client);
     await becomeUser(client, user);
+    // A plan is told when the next statement takes its place.
+    await client.query('SAVEPOINT searching');
     const own = plansWithin().length;
     const startedAt = performance.now();
     const found = await client.query(text, [query, language]);
