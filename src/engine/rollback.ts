@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { inTransaction } from '../db/connect.ts';
+import { assertAsMany } from '../move/as-many.ts';
 import { TandemError } from './errors.ts';
 import type { Emit } from './events.ts';
 import { assertHeldByRetired } from './held-by-retired.ts';
@@ -31,8 +32,8 @@ import { assertLiveStand, assertWayBack } from './way-back.ts';
  * With `keep`, only the cutover and what came after it is taken back: the new tables stand beside the live ones as they did
  * before, the change log follows the live ones from the very swap, and the run can be gone on with without a copy.
  *
- * @throws TD012 where no run is open, or none that could be kept; TD016 for another plan file than the run's; TD031 and
- * TD027 for rows and columns that would be lost
+ * @throws TD012 where no run is open, or none that could be kept; TD016 for another plan file than the run's; TD031,
+ * TD027 and TD030 for rows, columns and references that would be lost
  */
 export async function rollback(input: {
   pool: Pool;
@@ -55,6 +56,7 @@ export async function rollback(input: {
       await assertWayBack(pool, run.settings.moves);
       await catchUpRetired(pool, run, signal);
       await assertHeldByRetired(pool);
+      await assertAsMany(pool, run.settings.moves);
     }
     const begun = new Set(
       (await listSteps(pool, run)).filter((s) => s.state !== 'pending' && s.state !== 'reverted').map((s) => s.name),

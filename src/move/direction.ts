@@ -119,15 +119,14 @@ export function backward(move: TableMove): Direction {
   };
 }
 
+/** Which of the two versions is live: the old one, the new one, or the old one again. */
+export type ComparedState = 'before cutover' | 'baking' | 'swapped back';
+
 /**
- * What `verify` compares: always the old shape, read as the new one, against the new shape. While baking, only columns
- * that the old table has can be compared: the others have gone their own way since.
+ * What `verify` compares: always the old shape, read as the new one, against the new shape. From the cutover on, only
+ * columns that the old table has can be compared: the others have gone their own way since.
  */
-export function comparison(
-  move: TableMove,
-  moves: readonly TableMove[],
-  state: 'before cutover' | 'baking',
-): Direction {
+export function comparison(move: TableMove, moves: readonly TableMove[], state: ComparedState): Direction {
   const direction = forward(move, moves);
   const compared = (column: string) => {
     const mapping = move.columns.find((c) => c.target === column);
@@ -136,12 +135,15 @@ export function comparison(
   };
   return {
     ...direction,
-    ...(state === 'baking' ? { from: move.retired, to: move.source, joins: '' } : {}),
+    ...(state === 'before cutover' ? {} : { joins: '' }),
+    ...(state === 'baking' ? { from: move.retired, to: move.source } : {}),
     columns: direction.columns
       .filter((c) => compared(c.column))
       // The old table may hold a value less exactly, and that is no difference.
       .map((c) =>
-        state === 'baking' ? { ...c, comparedAs: move.columns.find((m) => m.target === c.column)?.roundTrip } : c,
+        state !== 'before cutover'
+          ? { ...c, comparedAs: move.columns.find((m) => m.target === c.column)?.roundTrip }
+          : c,
       ),
   };
 }

@@ -5,7 +5,7 @@ import { TandemError } from '../engine/errors.ts';
 import type { Finding } from '../engine/events.ts';
 import { hasTruncateEntry } from './change-log.ts';
 import { type CompareOptions, compareSides, type Difference } from './digest.ts';
-import { backward, changeLogName, comparison, type Direction, forward } from './direction.ts';
+import { backward, type ComparedState, changeLogName, comparison, type Direction, forward } from './direction.ts';
 import { applyTruncate } from './drain.ts';
 import type { TableMove } from './table-move.ts';
 
@@ -30,7 +30,7 @@ export interface TableVerification {
 export async function verifyRows(
   pool: Pool,
   moves: readonly TableMove[],
-  state: 'before cutover' | 'baking',
+  state: ComparedState,
   options: CompareOptions = {},
 ): Promise<TableVerification[]> {
   const limit = options.limit ?? 20;

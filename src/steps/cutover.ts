@@ -26,6 +26,7 @@ import { catchUp } from './drain.ts';
 import { validateWithPartitions } from './foreign-keys.ts';
 import { tellLeftBehind } from './left-behind.ts';
 import { assertReturnable } from './returnable.ts';
+import { assertReturnedWhole } from './returned-rows.ts';
 
 /** Swaps the names in one short transaction, and back again. */
 export function cutoverStep(input: {
@@ -141,6 +142,7 @@ export function cutoverStep(input: {
         });
         context.emit({ event: 'phase', phase: 'ready' });
       }
+      await assertReturnedWhole(context);
       await validateReturned(context);
     },
     reopen: async ({ pool, moves, signal }) => {

@@ -138,6 +138,41 @@ describe('rollback, where the live tables are no longer what the cutover made', 
   });
 });
 
+describe('rollback, where somebody wrote to the retired tables', () => {
+  test('does not begin with an emptied one', async () => {
+    await tandem.migrate();
+    await query('TRUNCATE tandem.messages_backup');
+    await expect(tandem.rollback()).rejects.toMatchObject({
+      code: 'TD030',
+      message: 'public.messages has 2,000 rows, and tandem.messages_backup, which would take its place, 0.',
+    });
+    expect(await query('SELECT rolling_back FROM tandem.run')).toEqual([{ rolling_back: false }]);
+    await query('UPDATE public.messages SET content = content');
+    await tandem.rollback();
+    expect(await query('SELECT count(*)::int AS n FROM public.messages')).toEqual([{ n: 2_000 }]);
+  });
+
+  test.each([{ keep: false }, { keep: true }])(
+    'drops nothing before every row is back, with keep $keep',
+    async ({ keep }) => {
+      await tandem.migrate();
+      const [{ id }] = await query(
+        'UPDATE tandem.sessions_backup SET title = NULL WHERE id = (SELECT id FROM tandem.sessions_backup WHERE title IS NOT NULL LIMIT 1) RETURNING id',
+      );
+      const differs = { code: 'TD030', detail: `public.sessions: row ${id} differs in title` };
+      await expect(tandem.rollback({ keep })).rejects.toMatchObject(differs);
+      await query("UPDATE public.sessions SET title = 'since' WHERE id <> $1", [id]);
+      await expect(tandem.rollback({ keep })).rejects.toMatchObject(differs);
+      await query(
+        'UPDATE public.sessions s SET title = t.title FROM tandem.sessions_partitioned t WHERE t.id = s.id AND s.id = $1',
+        [id],
+      );
+      await tandem.rollback({ keep });
+      expect(await query('SELECT FROM public.sessions WHERE title IS NULL')).toEqual([]);
+    },
+  );
+});
+
 describe('a rollback that stops before its swap is given up by migrate, and everything stands as before', () => {
   test.each([
     {
