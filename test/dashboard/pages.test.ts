@@ -20,7 +20,7 @@ describe.skipIf(!chromiumPath)('pages', () => {
 
   const session = '00000000-0000-0000-0001-000000000003';
   test.each([
-    ['/', 'Overview', 'Archiving'],
+    ['/', 'Overview', 'The last backup is 5 hours old.'],
     ['/migration', 'Migration', 'The migration is finished.'],
     ['/partitions', 'Partitions', 'sessions_archived'],
     ['/statistics', 'Statistics', 'were skipped because nothing had been written'],
@@ -86,7 +86,7 @@ describe.skipIf(!chromiumPath)('pages', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Alerts' }).waitFor();
     // The next Tab goes on from the beginning of the page that was chosen.
-    expect(await page.evaluate('document.activeElement?.id')).toBe('content');
+    await expect.poll(() => page.evaluate('document.activeElement?.id')).toBe('content');
     expect(await page.title()).toBe('Alerts · lessons · Tandem');
     await page.close();
   });

@@ -39,8 +39,9 @@ export function OverviewPage() {
     <>
       <h1>Overview</h1>
       <ProblemNote problem={problem} />
+      {value === undefined && problem === null && <p class="quiet">Looking …</p>}
       {value && <p class="lead">{summary(wrong, watched, value.phase)}</p>}
-      <ul class="sentences">
+      <ul class={sentences.length > 0 ? 'sentences' : ''}>
         {sentences.map(({ topic, state, text, hint }) => {
           const page = PAGES[topic];
           return (
