@@ -138,10 +138,12 @@ begin
     select s.{{sessions.id}}, s.{{sessions.last_accessed}}
       from {{sessions}} s join private.session_keys k on k.id = s.{{sessions.id}}
      where s.{{sessions.status}} = $1 and s.{{sessions.last_accessed}} < now() - $2
-       and ($4 is null or (s.{{sessions.last_accessed}}, s.{{sessions.id}}) > ($4, $5))
        and not exists (select from keeper.session_moves m
                         where m.session_id = s.{{sessions.id}} and m.to_status = $1 and m.moved_at > now() - $3)
        and not exists (select from keeper.session_holds h where h.session_id = s.{{sessions.id}})
+  $sql$
+  -- Left out and not made true: an index is read from there on, whichever way the statement is planned.
+  || case when since is not null then 'and (s.{{sessions.last_accessed}}, s.{{sessions.id}}) > ($4, $5)' else '' end || $sql$
      order by s.{{sessions.last_accessed}}, s.{{sessions.id}}
      limit $6
   $sql$ || case when take then 'for update of s, k skip locked' else '' end
