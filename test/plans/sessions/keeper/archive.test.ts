@@ -376,7 +376,11 @@ describe('a run that nobody has ended', () => {
     ]);
     // Its own lock is given back, whatever became of its session.
     expect(
-      (await query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = keeper.run_lock()::oid")).rows,
+      (
+        await query(
+          "SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = keeper.run_lock()::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+      ).rows,
     ).toEqual([]);
   });
 });
