@@ -75,7 +75,7 @@ describe('rollback', () => {
   );
 
   test.each([
-    { done: 'DROP TABLE public.notes', keep: true },
+    { done: 'DROP TABLE public.notes CASCADE', keep: true },
     { done: 'ALTER TABLE public.notes DROP COLUMN session_id', keep: false },
   ])('goes back after $done', async ({ done, keep }) => {
     await tandem.migrate();
@@ -179,7 +179,7 @@ describe('a rollback that stops before its swap is given up by migrate, and ever
       what: 'a view that the flat tables cannot have',
       begin: 'CREATE VIEW public.by_language AS SELECT language, count(*) FROM public.messages GROUP BY 1',
       end: 'DROP VIEW public.by_language',
-      error: { code: 'TD027', message: expect.stringContaining('column "language" does not exist') },
+      error: { code: 'TD027', message: expect.stringMatching(/language"? does not exist/) },
     },
     {
       what: 'a lock that is not to be had',
