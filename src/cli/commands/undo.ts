@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
+import { describeUndone } from '../../../plans/sessions/keeper/describe-undone.ts';
 import { undoRun } from '../../../plans/sessions/keeper/undo.ts';
 import { ExitCode } from '../../engine/errors.ts';
 import { colors as pc } from '../colors.ts';
 import { assertConfirmable, confirm } from '../confirm.ts';
 import { type PlanOptions, wholeNumber, withPlanOptions } from '../connection.ts';
 import { withExamples } from '../examples.ts';
-import { formatCount } from '../format.ts';
 import { withKeeper } from '../open-keeper.ts';
 import type { RunCommand } from '../program.ts';
 
@@ -32,19 +32,7 @@ export function undoCommand(program: Command, run: RunCommand): void {
           );
           const undone = await undoRun(pool, names, wanted, terminal.signal);
           if (options.json) terminal.line(JSON.stringify(undone, null, 2));
-          else {
-            const left = undone.left === 0 ? '' : `; ${formatCount(undone.left)} have been moved on since, and stay`;
-            const purged =
-              undone.purged === 0 ? '' : `; ${formatCount(undone.purged)} were deleted for good, and are gone`;
-            const busy =
-              undone.busy === 0
-                ? ''
-                : `; ${formatCount(undone.busy)} are being written to: run the same command again for them`;
-            const kept = undone.kept === 0 ? '' : `; ${formatCount(undone.kept)} are kept where they are by a trigger`;
-            terminal.line(
-              `${pc.green('Undone')}, run ${undone.run}: ${formatCount(undone.restored)} sessions are back${left}${purged}${kept}${busy}.`,
-            );
-          }
+          else terminal.line(`${pc.green('Undone')}, run ${undone.run}: ${describeUndone(undone)}.`);
           return ExitCode.done;
         });
       }),

@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { writeAudit } from '../../../plans/sessions/keeper/audit.ts';
+import { describeUndone } from '../../../plans/sessions/keeper/describe-undone.ts';
 import { countDue, type Due } from '../../../plans/sessions/keeper/due.ts';
 import { listHolds, placeHold, releaseHold } from '../../../plans/sessions/keeper/holds.ts';
 import { assertMigrated, installKeeper, isInstalled } from '../../../plans/sessions/keeper/install.ts';
@@ -105,10 +106,7 @@ export function archivingRoutes({ pool, names, config, store, run, live }: Dashb
       run.start({
         title: `Undo run ${id}`,
         actor,
-        work: async (_, signal) => {
-          const undone = await undoRun(pool, names, id, signal);
-          return `Undone: ${undone.restored.toLocaleString('en')} sessions are back${undone.left > 0 ? `, ${undone.left.toLocaleString('en')} have been moved on since and stay` : ''}.`;
-        },
+        work: async (_, signal) => `Undone: ${describeUndone(await undoRun(pool, names, id, signal))}.`,
       });
       return context.json({ done: true });
     });
