@@ -9,7 +9,7 @@ import { planStatements } from './templates.ts';
 export const UNACCENT = 'extension unaccent';
 
 /** What the search is made of, once the new tables have the live names: in this order. */
-export const SEARCH_FILES = ['search-words', 'search-readings', 'search-candidates', 'search'];
+export const SEARCH_FILES = ['search-words', 'search-readings', 'search-candidates', 'search-corrections', 'search'];
 
 /** Going back drops the extension only where it came with the run. */
 const NOTE_UNACCENT = `INSERT INTO tandem.created_object (name) SELECT '${UNACCENT}'

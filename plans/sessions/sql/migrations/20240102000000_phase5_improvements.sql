@@ -301,6 +301,8 @@ begin
 
 {{> search-candidates}}
 
+{{> search-corrections}}
+
 {{> search}}
 
 {{> embedding}}
