@@ -63,7 +63,9 @@ export function createLiveReporter(
     const took = event.elapsed_ms === undefined ? '' : formatDuration(event.elapsed_ms / 1000);
     const verdict = compared.differences === 0 ? 'none differs' : `${formatCount(compared.differences)} differ`;
     const verified = compared.rows === 0 ? '' : `${formatCount(compared.rows)} rows compared, ${verdict}`;
-    return [took, event.detail ?? (verified || swapped)].filter((part) => part !== '').map(pc.dim);
+    // A rollback compares what it went back to, in the step of the swap.
+    const came = event.detail ?? [swapped, verified].filter((part) => part !== '').join('; ');
+    return [took, came].filter((part) => part !== '').map(pc.dim);
   };
 
   terminal.onStop(() => (list === null ? terminal.error(STOPPING) : draw()));
