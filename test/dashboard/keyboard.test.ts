@@ -212,6 +212,7 @@ describe.skipIf(!chromiumPath)('by keyboard alone', () => {
       await page.keyboard.type('stop');
       await page.keyboard.press('Enter');
       await page.getByText('Stopped before the cutover.', { exact: false }).waitFor();
+      await comes('Go on …');
       expect(await page.evaluate('document.activeElement?.id')).toBe('content');
       await walk(page);
       await tandem.migrate();
