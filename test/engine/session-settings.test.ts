@@ -12,7 +12,8 @@ const SCHEMAS = ['public', 'private', 'auth'];
 /** What somebody may have set for all sessions of a database, for reasons of their own. */
 const SETTINGS = {
   search_path: "'nowhere'",
-  statement_timeout: "'1ms'",
+  // Longer than a connection needs to switch it off, on a busy machine, too.
+  statement_timeout: "'50ms'",
   lock_timeout: "'1ms'",
   idle_in_transaction_session_timeout: "'1ms'",
   standard_conforming_strings: 'off',
